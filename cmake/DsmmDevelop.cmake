@@ -1,0 +1,31 @@
+# Flags and helpers for the project's own programs; users of dsmm::dsmm never see them.
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+find_package(Threads REQUIRED)
+
+add_library(dsmm_warnings INTERFACE)
+target_compile_options(dsmm_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+option(DSMM_WERROR "Warnings are errors" OFF)
+if(DSMM_WERROR)
+  target_compile_options(dsmm_warnings INTERFACE -Werror)
+endif()
+
+set(DSMM_SANITIZE "" CACHE STRING "e.g. address,undefined or thread")
+if(DSMM_SANITIZE)
+  add_compile_options(-fsanitize=${DSMM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${DSMM_SANITIZE})
+endif()
+
+# One test program per folder of tests/: every .cpp in it is a doctest unit.
+function(dsmm_test_folder folder)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${folder} ${sources} ${PROJECT_SOURCE_DIR}/tests/main.cpp)
+  target_link_libraries(test_${folder} PRIVATE dsmm dsmm_warnings Threads::Threads ${ARGN})
+  target_include_directories(test_${folder} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(test_${folder} PRIVATE DSMM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${folder} COMMAND test_${folder} --no-version)
+endfunction()

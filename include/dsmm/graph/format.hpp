@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "dsmm/config.hpp"
+
+/// The bytes of a .dsmm file, little-endian, version 1. docs/format.md explains; this file is the definition.
+/// A file is: header, section table, sections. Sections are sorted by offset, start at multiples of 64, and tile the
+/// file exactly: between them lie only the zero bytes that alignment needs, and nothing follows the last one.
+namespace dsmm::inline DSMM_ABI::format {
+
+inline constexpr std::array<std::uint8_t, 8> magic{'D', 'S', 'M', 'M', 0x0D, 0x0A, 0x1A, 0x0A};
+inline constexpr std::uint16_t major_version = 1;
+inline constexpr std::uint16_t minor_version = 0;
+inline constexpr std::uint32_t endian_canary = 0x01020304;
+inline constexpr std::uint64_t alignment = 64;
+
+/// Caps: what no sane model of a production line exceeds, and what a hostile file may therefore not claim.
+inline constexpr std::uint32_t max_sections = 64;
+inline constexpr std::uint32_t max_tensors = 65'536;
+inline constexpr std::uint32_t max_ops = 65'536;
+inline constexpr std::uint32_t max_programs = 16;
+inline constexpr std::uint32_t max_name = 256;
+inline constexpr std::uint32_t max_rank = 6;
+inline constexpr std::uint64_t max_file = std::uint64_t{1} << 32;
+inline constexpr std::int32_t max_extent = 1 << 24;
+
+using sha256_digest = std::array<std::uint8_t, 32>;
+
+struct header {  // 128 bytes at offset 0
+  std::array<std::uint8_t, 8> magic;
+  std::uint16_t major, minor;
+  std::uint32_t endian;
+  std::uint64_t file_size;
+  std::uint32_t section_count;
+  std::uint32_t reserved0;      ///< 0
+  sha256_digest table_hash;     ///< SHA-256 of the section table
+  std::array<std::uint8_t, 64> reserved1;  ///< 0
+};
+static_assert(sizeof(header) == 128);
+
+enum class section_kind : std::uint32_t {
+  graph = 1,
+  strings = 2,
+  weights = 3,
+  variants = 5,
+  fit = 7,
+  meta = 8,
+  selftest = 9,
+  signature = 10,
+};
+
+inline constexpr std::uint32_t section_required = 1;  ///< a reader that does not know the kind must refuse the file
+
+struct section {  // 64 bytes each, from offset 128
+  section_kind kind;
+  std::uint32_t flags;
+  std::uint64_t offset, length;
+  std::uint64_t reserved;  ///< 0
+  sha256_digest hash;      ///< SHA-256 of the section's `length` bytes
+};
+static_assert(sizeof(section) == 64);
+
+/// GRAPH: this header, then tensors, ops, programs, then index_count u32 indices, then attribute_count s32 attributes.
+struct graph_header {  // 32 bytes
+  std::uint32_t tensor_count, op_count, program_count, index_count, attribute_count;
+  std::array<std::uint32_t, 3> reserved;  ///< 0
+};
+static_assert(sizeof(graph_header) == 32);
+
+enum class tensor_kind : std::uint8_t {
+  input = 1,     ///< the caller writes it before run()
+  value = 2,     ///< an op writes it
+  output = 3,    ///< an op writes it, the caller reads it after run()
+  constant = 4,  ///< bytes in WEIGHTS
+  state = 5,     ///< a ring that survives from run to run; written by `append`, read as a value, oldest row first
+};
+
+/// A name: bytes [offset, offset + length) of STRINGS, UTF-8, no terminator.
+struct string_ref {
+  std::uint32_t offset, length;
+};
+
+struct tensor_row {  // 72 bytes
+  string_ref name;
+  std::uint8_t type;  ///< dtype
+  tensor_kind kind;
+  std::uint8_t rank;  ///< 1..6; activations and states are rank 3: (H, W, C)
+  std::uint8_t reserved0;  ///< 0
+  std::uint32_t group;     ///< i4s: values per integer group scale, 0 = per channel; else 0
+  std::array<std::int32_t, 6> dims;  ///< unused ones are 1
+  float scale;              ///< u8: real = scale * (q - zero_point); other types 0
+  std::int32_t zero_point;  ///< u8: 0..255; other types 0
+  std::uint64_t offset, length;  ///< constants: bytes within WEIGHTS, offset a multiple of 64; else 0
+  std::uint64_t reserved1;       ///< 0
+};
+static_assert(sizeof(tensor_row) == 72);
+
+struct op_row {  // 32 bytes
+  std::uint32_t kind;  ///< op_kind
+  string_ref name;
+  std::uint32_t first_input, input_count;    ///< into indices; an index of no_tensor marks an absent optional input
+  std::uint32_t first_output, output_count;  ///< into indices
+  std::uint32_t first_attribute;             ///< into attributes; the count is fixed by the kind
+};
+static_assert(sizeof(op_row) == 32);
+inline constexpr std::uint32_t no_tensor = 0xFFFF'FFFF;
+
+/// An entry point: ops [first_op, first_op + op_count) in order. Programs tile the ops and share tensors only through
+/// constants and states. A line model has "hop" (one sensor hop) and "frame" (one camera frame).
+struct program_row {  // 16 bytes
+  string_ref name;
+  std::uint32_t first_op, op_count;
+};
+static_assert(sizeof(program_row) == 16);
+
+/// SELFTEST: entries run in order on fresh states; inputs are drawn from rng(seed) (graph/self_test.hpp).
+struct self_test_row {  // 48 bytes
+  std::uint32_t program;
+  std::uint32_t runs;
+  std::uint64_t seed;
+  sha256_digest hash;  ///< over all output bytes of the program after each of `runs` runs
+};
+static_assert(sizeof(self_test_row) == 48);
+
+}  // namespace dsmm::inline DSMM_ABI::format
