@@ -36,7 +36,8 @@ constexpr tensor_view<T> dense_view(T* data, extents shape) noexcept {
 }
 
 /// How one activation lies in the arena: (top + H + bottom) rows of (left + W + right) pixels of `channels` elements.
-/// u8 tensors round channels up to 4 so that a dot product reads whole dwords; the extra ones hold the zero point.
+/// u8 tensors that ops write round channels up to 4 so that a dot product reads whole dwords; the extra ones hold the
+/// zero point. Inputs are not rounded: a caller copies pictures in as they are.
 /// The halo holds the zero point too: a convolution reads its padding instead of testing for it.
 struct tensor_layout {
   std::int32_t top = 0, left = 0, bottom = 0, right = 0;

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "dsmm/config.hpp"
+#include "dsmm/core/checked.hpp"
+#include "dsmm/core/fixed_array.hpp"
+#include "dsmm/core/result.hpp"
+#include "dsmm/graph/format.hpp"
+#include "dsmm/graph/model.hpp"
+#include "dsmm/ops/op.hpp"
+#include "dsmm/ops/registry.hpp"
+
+/// The memory plan: where every tensor, packed weight and table lies in one arena. A pure function of the model and the
+/// instruction set; the same model gives the same plan on every machine of that set.
+namespace dsmm::inline DSMM_ABI {
+
+struct tensor_place {
+  tensor_layout layout{};       ///< activations; halo in elements
+  std::uint64_t offset = 0;     ///< in the arena
+  std::uint64_t bytes = 0;      ///< 0: a constant, or never used
+  std::uint32_t first = 0, last = 0;  ///< ops that write and last read it (inputs, outputs: the whole program)
+  std::uint32_t capacity = 0;   ///< rows of a state ring
+};
+
+struct op_place {
+  std::uint64_t offset = 0, bytes = 0;
+};
+
+struct memory_plan {
+  fixed_array<tensor_place> tensors;
+  fixed_array<op_place> ops;
+  std::uint64_t scratch = 0;  ///< offset of the memory that each op may use during its run
+  std::uint64_t bytes = 0;    ///< size of the arena
+};
+
+namespace detail {
+
+/// Kernels read whole vectors: up to this many bytes past the last element of a tensor (never used in a result).
+inline constexpr std::uint64_t read_slack = 256;
+/// Greedy placement compares pairs of tensors; beyond this many it would no longer be quick.
+inline constexpr std::uint32_t max_planned = 4096;
+
+class planner {
+public:
+  planner(const model& m, isa level) noexcept : model_(m), level_(level) {}
+
+  result<memory_plan> run() noexcept {
+    if (model_.tensors().size() > 4 * max_planned || model_.ops().size() > max_planned)
+      return failure{errc::too_large, "the graph has more ops or tensors than the planner accepts (4096 ops)"};
+    plan_.tensors = fixed_array<tensor_place>(model_.tensors().size());
+    plan_.ops = fixed_array<op_place>(model_.ops().size());
+    order_ = fixed_array<std::uint32_t>(model_.tensors().size());
+    by_offset_ = fixed_array<std::uint32_t>(model_.tensors().size() + 1);
+    if (!plan_.tensors.valid() || !plan_.ops.valid() || !order_.valid() || !by_offset_.valid())
+      return failure{errc::too_large, "no memory for the plan's tables"};
+    if (auto ok = ask_ops(); !ok) return ok.error();
+    if (auto ok = size_tensors(); !ok) return ok.error();
+    find_lifetimes();
+    place_kept();
+    place_values();
+    plan_.scratch = take(scratch_);
+    if (!end_.valid() || end_.value() > format::max_file)
+      return failure{errc::too_large, "the graph needs more than 4 GiB of memory: use smaller inputs"};
+    plan_.bytes = end_.value();
+    return std::move(plan_);
+  }
+
+private:
+  /// Each op's needs; the halo and ring length of a tensor is the largest that any reader asks for.
+  result<void> ask_ops() noexcept {
+    for (std::uint32_t i = 0; i < model_.ops().size(); ++i) {
+      const ops::op_view op(model_, i);
+      const ops::op_definition* definition = ops::find_definition(op.kind());
+      if (definition == nullptr) return op.fail(errc::unsupported, "this build has no such operator");
+      auto request = definition->request(op, level_);
+      if (!request) return request.error();
+      plan_.ops[i].bytes = request->prepared_bytes;
+      scratch_ = std::max(scratch_, request->scratch_bytes);
+      for (std::uint32_t k = 0; k < op.inputs(); ++k) {
+        if (!op.has_input(k)) continue;
+        tensor_place& place = plan_.tensors[op.input_index(k)];
+        tensor_layout& l = place.layout;
+        const ops::halo& h = request->input_halo[k];
+        l.top = std::max(l.top, h.top);
+        l.left = std::max(l.left, h.left);
+        l.bottom = std::max(l.bottom, h.bottom);
+        l.right = std::max(l.right, h.right);
+        place.capacity = std::max(place.capacity, request->state_extra[k]);
+      }
+    }
+    return {};
+  }
+
+  result<void> size_tensors() noexcept {
+    for (std::uint32_t i = 0; i < model_.tensors().size(); ++i) {
+      const format::tensor_row& t = model_.tensors()[i];
+      if (t.kind == format::tensor_kind::constant) continue;
+      tensor_place& place = plan_.tensors[i];
+      tensor_layout& l = place.layout;
+      const bool padded = ops::type_of(t) == dtype::u8 && t.kind != format::tensor_kind::input;
+      l.channels = padded ? static_cast<std::int32_t>(round_up(static_cast<std::size_t>(t.dims[2]), channel_block))
+                          : t.dims[2];
+      const checked_size row = checked_size(extent(l.left) + extent(t.dims[1]) + extent(l.right)) *
+                               checked_size(extent(l.channels)) * checked_size(size_of(ops::type_of(t)));
+      checked_size bytes = row * checked_size(extent(l.top) + extent(t.dims[0]) + extent(l.bottom));
+      if (t.kind == format::tensor_kind::state) {
+        place.capacity += static_cast<std::uint32_t>(t.dims[0]);
+        bytes = row * checked_size(place.capacity) * checked_size(2);
+      }
+      bytes = bytes + checked_size(read_slack);
+      if (!bytes.valid() || bytes.value() > format::max_file) {
+        const std::string_view name = model_.name(t.name);
+        return failure{errc::too_large, "a tensor needs more than 4 GiB: use smaller inputs", i}.named(name.data(),
+                                                                                                       name.size());
+      }
+      place.bytes = bytes.value();
+    }
+    return {};
+  }
+
+  void find_lifetimes() noexcept {
+    for (std::uint32_t p = 0; p < model_.programs().size(); ++p) {
+      const format::program_row& program = model_.programs()[p];
+      const std::uint32_t end = program.first_op + program.op_count;
+      for (std::uint32_t i = program.first_op; i < end; ++i) {
+        const ops::op_view op(model_, i);
+        for (std::uint32_t k = 0; k < op.outputs(); ++k) {
+          tensor_place& place = plan_.tensors[op.output_index(k)];
+          place.first = i;
+          place.last = std::max(place.last, i);
+        }
+        for (std::uint32_t k = 0; k < op.inputs(); ++k)
+          if (op.has_input(k)) plan_.tensors[op.input_index(k)].last = std::max(plan_.tensors[op.input_index(k)].last, i);
+      }
+    }
+  }
+
+  /// Packed ops, states, inputs and outputs keep their memory for the life of the session.
+  void place_kept() noexcept {
+    for (op_place& op : plan_.ops) op.offset = take(op.bytes);
+    for (std::uint32_t i = 0; i < plan_.tensors.size(); ++i) {
+      const format::tensor_kind kind = model_.tensors()[i].kind;
+      if (kind == format::tensor_kind::input || kind == format::tensor_kind::output ||
+          kind == format::tensor_kind::state)
+        plan_.tensors[i].offset = take(plan_.tensors[i].bytes);
+    }
+  }
+
+  /// Values: largest first, each at the lowest address where no value that lives at the same time lies.
+  /// Values of different programs never live at the same time, so programs share this memory.
+  void place_values() noexcept {
+    std::size_t count = 0;
+    for (std::uint32_t i = 0; i < plan_.tensors.size(); ++i)
+      if (model_.tensors()[i].kind == format::tensor_kind::value) order_[count++] = i;
+    std::sort(order_.begin(), order_.begin() + count, [this](std::uint32_t a, std::uint32_t b) {
+      return plan_.tensors[a].bytes != plan_.tensors[b].bytes ? plan_.tensors[a].bytes > plan_.tensors[b].bytes : a < b;
+    });
+    std::uint64_t high = 0;
+    for (std::size_t n = 0; n < count; ++n) {
+      tensor_place& t = plan_.tensors[order_[n]];
+      t.offset = lowest_free(t, n);
+      high = std::max(high, t.offset + t.bytes);
+      const auto behind = [&](std::uint64_t offset, std::uint32_t i) { return offset < plan_.tensors[i].offset; };
+      std::uint32_t* const at = std::upper_bound(by_offset_.begin(), by_offset_.begin() + n, t.offset, behind);
+      std::copy_backward(at, by_offset_.begin() + n, by_offset_.begin() + n + 1);
+      *at = order_[n];
+    }
+    const std::uint64_t base = take(high);
+    for (std::size_t n = 0; n < count; ++n) plan_.tensors[order_[n]].offset += base;
+  }
+
+  std::uint64_t lowest_free(const tensor_place& t, std::size_t placed) const noexcept {
+    std::uint64_t at = 0;
+    for (std::size_t n = 0; n < placed; ++n) {
+      const tensor_place& other = plan_.tensors[by_offset_[n]];
+      if (t.first > other.last || other.first > t.last) continue;
+      if (at + t.bytes <= other.offset) break;
+      at = std::max<std::uint64_t>(at, round_up(other.offset + other.bytes, format::alignment));
+    }
+    return at;
+  }
+
+  std::uint64_t take(std::uint64_t bytes) noexcept {
+    const checked_size begin = end_.aligned(format::alignment);
+    end_ = begin + checked_size(bytes);
+    return begin.valid() ? begin.value() : 0;
+  }
+
+  static std::uint64_t extent(std::int32_t value) noexcept { return static_cast<std::uint64_t>(value); }
+
+  const model& model_;
+  isa level_;
+  memory_plan plan_;
+  fixed_array<std::uint32_t> order_, by_offset_;
+  std::size_t scratch_ = 0;
+  checked_size end_{};
+};
+
+}  // namespace detail
+
+/// Plans the memory of every program of `m`. Allocates its tables; Errors: unsupported, too_large, and what ops report.
+inline result<memory_plan> make_plan(const model& m, isa level) noexcept { return detail::planner(m, level).run(); }
+
+}  // namespace dsmm::inline DSMM_ABI

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "dsmm/config.hpp"
+#include "dsmm/core/executor.hpp"
+#include "dsmm/core/float_mode.hpp"
+#include "dsmm/core/result.hpp"
+#include "dsmm/core/tensor.hpp"
+#include "dsmm/graph/model.hpp"
+#include "dsmm/graph/plan.hpp"
+#include "dsmm/graph/state_ring.hpp"
+#include "dsmm/isa/isa.hpp"
+#include "dsmm/ops/op.hpp"
+#include "dsmm/ops/registry.hpp"
+
+namespace dsmm::inline DSMM_ABI {
+
+struct session_options {
+  executor exec{};            ///< runs on the calling thread by default
+  std::optional<isa> level;   ///< instruction set; the machine's best (or DSMM_ISA) by default. Never changes a result.
+};
+
+/// A model made ready to run: packed weights, states and activations in one arena that the caller owns.
+///
+/// required() and prepare() may fail and may allocate tables for planning; run() can do neither, takes no lock, and
+/// gives the same bits on every machine, instruction set and thread count.
+/// The model's file and the arena must outlive the session. One thread at a time; sessions may share a model.
+class session {
+public:
+  /// Bytes of arena that prepare() needs, at any 64-byte aligned address. Errors: as make_plan.
+  static result<std::size_t> required(const model& m, const session_options& options = {}) noexcept {
+    const auto level = level_of(options);
+    if (!level) return level.error();
+    auto plan = make_plan(m, *level);
+    if (!plan) return plan.error();
+    return tables_bytes(m) + static_cast<std::size_t>(plan->bytes);
+  }
+
+  /// Packs the weights and lays out memory. Errors: arena_too_small (or misaligned), unsupported, too_large, bad_value.
+  static result<session> prepare(const model& m, std::span<std::byte> arena,
+                                 const session_options& options = {}) noexcept {
+    const auto level = level_of(options);
+    if (!level) return level.error();
+    auto plan = make_plan(m, *level);
+    if (!plan) return plan.error();
+    if (reinterpret_cast<std::uintptr_t>(arena.data()) % format::alignment != 0)
+      return failure{errc::arena_too_small, "the arena must start at a multiple of 64 bytes"};
+    if (arena.size() < tables_bytes(m) + plan->bytes)
+      return failure{errc::arena_too_small, "the arena is smaller than session::required() says"};
+    session s(m, arena, options.exec);
+    if (auto ok = s.build(*plan, *level); !ok) return ok.error();
+    s.reset();
+    return s;
+  }
+
+  const model& source() const noexcept { return *model_; }
+
+  /// Index of a tensor for u8() and f32(); look it up once, at setup. Errors: not_found.
+  result<std::uint32_t> find(std::string_view name) const noexcept {
+    if (const auto i = model_->find_tensor(name)) return *i;
+    return failure{errc::not_found, "the model has no tensor of this name"}.named(name.data(), name.size());
+  }
+  /// Views of inputs (written before run; values stay) and outputs (hold until the next run of their program).
+  tensor_view<std::uint8_t> u8(std::uint32_t tensor) const noexcept { return operands_[tensor].view<std::uint8_t>(); }
+  tensor_view<float> f32(std::uint32_t tensor) const noexcept { return operands_[tensor].view<float>(); }
+
+  /// Runs the ops of one program. Neither allocates, locks nor throws.
+  void run(std::uint32_t program = 0) noexcept {
+    const exact_float_mode mode;
+    const format::program_row& p = model_->programs()[program];
+    for (std::uint32_t i = p.first_op; i < p.first_op + p.op_count; ++i) {
+      const step& s = steps_[i];
+      if (s.halo_of != format::no_tensor) fill_halo(s.halo_of);
+      s.run(s.memory, context_);
+    }
+  }
+
+  /// Forgets all states: the next run is the first of a new stream.
+  void reset() noexcept {
+    for (std::uint32_t i = 0; i < model_->tensors().size(); ++i)
+      if (operands_[i].state != nullptr)
+        operands_[i].state->reset(static_cast<std::uint8_t>(model_->tensors()[i].zero_point));
+  }
+
+private:
+  struct step {
+    void (*run)(const std::byte* memory, const ops::run_context&) noexcept = nullptr;
+    const std::byte* memory = nullptr;
+    std::uint32_t halo_of = format::no_tensor;  ///< output whose halo must hold the zero point before the op runs
+  };
+
+  session(const model& m, std::span<std::byte> arena, executor exec) noexcept
+      : model_(&m), arena_(arena.data()), context_{exec, nullptr} {}
+
+  static result<isa> level_of(const session_options& options) noexcept {
+    if (options.level) return *options.level;
+    return selected_isa();
+  }
+
+  static std::size_t tables_bytes(const model& m) noexcept {
+    return round_up(m.ops().size() * sizeof(step), format::alignment) +
+           round_up(m.tensors().size() * sizeof(ops::operand), format::alignment) +
+           round_up(m.tensors().size() * sizeof(tensor_layout), format::alignment) +
+           round_up(m.tensors().size() * sizeof(state_ring), format::alignment);
+  }
+
+  template <class T>
+  T* table(std::size_t count) noexcept {
+    T* const first = reinterpret_cast<T*>(arena_);
+    for (std::size_t i = 0; i < count; ++i) ::new (first + i) T{};
+    arena_ += round_up(count * sizeof(T), format::alignment);
+    return first;
+  }
+
+  result<void> build(const memory_plan& plan, isa level) noexcept {
+    const std::size_t tensors = model_->tensors().size();
+    steps_ = table<step>(model_->ops().size());
+    operands_ = table<ops::operand>(tensors);
+    layouts_ = table<tensor_layout>(tensors);
+    state_ring* const rings = table<state_ring>(tensors);
+    std::memset(arena_, 0, plan.bytes);
+    context_.scratch = arena_ + plan.scratch;
+    for (std::uint32_t i = 0; i < tensors; ++i) bind(i, plan.tensors[i], rings[i]);
+    for (std::uint32_t i = 0; i < model_->ops().size(); ++i)
+      if (auto ok = prepare_op(i, plan.ops[i], level); !ok) return ok.error();
+    for (std::uint32_t i = 0; i < tensors; ++i)
+      if (model_->tensors()[i].kind == format::tensor_kind::input && has_halo(i)) fill_halo(i);
+    return {};
+  }
+
+  void bind(std::uint32_t index, const tensor_place& place, state_ring& ring) noexcept {
+    const format::tensor_row& t = model_->tensors()[index];
+    ops::operand& o = operands_[index];
+    o.shape = ops::shape_of(t);
+    if (t.kind == format::tensor_kind::constant) {
+      o.data = const_cast<std::byte*>(model_->constant(index).data());  // read only: ops get it as an input
+      o.pixel = t.dims[2];
+      o.row = std::ptrdiff_t{t.dims[1]} * t.dims[2];
+      return;
+    }
+    const tensor_layout& l = layouts_[index] = place.layout;
+    o.pixel = l.channels;
+    o.row = (std::ptrdiff_t{l.left} + t.dims[1] + l.right) * l.channels;
+    const std::size_t element = size_of(ops::type_of(t));
+    std::byte* const base = arena_ + place.offset;
+    if (t.kind == format::tensor_kind::state) {
+      ring = {base, static_cast<std::size_t>(o.row) * element, static_cast<std::uint32_t>(t.dims[0]), place.capacity, 0};
+      o.state = &ring;
+    } else {
+      o.data = base + static_cast<std::size_t>(l.top * o.row + l.left * o.pixel) * element;
+    }
+  }
+
+  result<void> prepare_op(std::uint32_t index, const op_place& place, isa level) noexcept {
+    const ops::op_view op(*model_, index);
+    ops::op_binding binding;
+    binding.level = level;
+    for (std::uint32_t k = 0; k < op.inputs(); ++k)
+      if (op.has_input(k)) binding.input[k] = operands_[op.input_index(k)];
+    if (op.outputs() != 0) binding.output = operands_[op.output_index(0)];
+    const ops::op_definition* definition = ops::find_definition(op.kind());
+    std::byte* const memory = arena_ + place.offset;
+    steps_[index] = {definition->run, memory, format::no_tensor};
+    if (op.outputs() != 0 && has_halo(op.output_index(0))) steps_[index].halo_of = op.output_index(0);
+    return definition->prepare(op, binding, {memory, place.bytes});
+  }
+
+  bool has_halo(std::uint32_t index) const noexcept {
+    const tensor_layout& l = layouts_[index];
+    return l.top + l.left + l.bottom + l.right != 0;
+  }
+
+  /// The frame around a u8 tensor becomes its zero point, so that padding reads as 0.0.
+  void fill_halo(std::uint32_t index) noexcept {
+    const ops::operand& o = operands_[index];
+    const tensor_layout& l = layouts_[index];
+    if (o.state != nullptr) return;
+    const int value = model_->tensors()[index].zero_point;
+    auto* const first = reinterpret_cast<std::uint8_t*>(o.data);
+    auto* const origin = first - l.top * o.row - l.left * o.pixel;
+    const auto bytes = [](std::ptrdiff_t n) { return static_cast<std::size_t>(n); };
+    std::memset(origin, value, bytes(l.top * o.row + l.left * o.pixel));
+    const std::ptrdiff_t inside = o.shape.w * o.pixel, gap = o.row - inside;
+    for (std::ptrdiff_t y = 0; y + 1 < o.shape.h; ++y) std::memset(first + y * o.row + inside, value, bytes(gap));
+    std::memset(first + (o.shape.h - 1) * o.row + inside, value, bytes(l.right * o.pixel + l.bottom * o.row));
+  }
+
+  const model* model_;
+  std::byte* arena_;
+  ops::run_context context_;
+  step* steps_ = nullptr;
+  ops::operand* operands_ = nullptr;
+  tensor_layout* layouts_ = nullptr;
+};
+
+}  // namespace dsmm::inline DSMM_ABI
