@@ -26,6 +26,13 @@ inline constexpr std::uint32_t max_name = 256;
 inline constexpr std::uint32_t max_rank = 6;
 inline constexpr std::uint64_t max_file = std::uint64_t{1} << 32;
 inline constexpr std::int32_t max_extent = 1 << 24;
+inline constexpr std::uint64_t max_elements = std::uint64_t{1} << 30;  ///< of one tensor
+inline constexpr std::int32_t max_window = 1 << 14;                    ///< kernel, stride, dilation, padding
+inline constexpr std::uint32_t max_ports = 512;                        ///< inputs, outputs and states together
+inline constexpr std::uint64_t max_meta = 65'536;
+inline constexpr std::uint32_t max_meta_lines = 512;
+inline constexpr std::uint32_t max_self_tests = 64;
+inline constexpr std::uint32_t max_self_test_runs = 4'096;
 
 using sha256_digest = std::array<std::uint8_t, 32>;
 
@@ -77,6 +84,11 @@ enum class tensor_kind : std::uint8_t {
   constant = 4,  ///< bytes in WEIGHTS
   state = 5,     ///< a ring that survives from run to run; written by `append`, read as a value, oldest row first
 };
+
+/// Tensors that a caller addresses by name; the names of these are unique.
+constexpr bool is_port(tensor_kind kind) noexcept {
+  return kind == tensor_kind::input || kind == tensor_kind::output || kind == tensor_kind::state;
+}
 
 /// A name: bytes [offset, offset + length) of STRINGS, UTF-8, no terminator.
 struct string_ref {

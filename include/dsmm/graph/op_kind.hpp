@@ -70,4 +70,9 @@ constexpr const op_signature* find_signature(std::uint32_t kind) noexcept {
   return nullptr;
 }
 
+/// True for the optional inputs: r and rb of attention.
+constexpr bool may_be_absent(op_kind kind, std::uint32_t input) noexcept {
+  return kind == op_kind::attention && (input == 3 || input == 4);
+}
+
 }  // namespace dsmm::inline DSMM_ABI
