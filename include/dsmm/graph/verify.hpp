@@ -7,7 +7,9 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
+#include "dsmm/graph/infer_shapes.hpp"
 #include "dsmm/graph/model_rows.hpp"
+#include "dsmm/graph/verify/accumulators.hpp"
 #include "dsmm/graph/verify/container.hpp"
 #include "dsmm/graph/verify/programs.hpp"
 #include "dsmm/graph/verify/side_tables.hpp"
@@ -39,6 +41,8 @@ inline result<model_rows> verify(std::span<const std::byte> file) noexcept {
   if (auto r = verify_impl::check_tensors(rows); !r) return r.error();
   if (auto r = verify_impl::check_ops(rows); !r) return r.error();
   if (auto r = verify_impl::check_programs(rows); !r) return r.error();
+  if (auto r = check_shapes(rows); !r) return r.error();
+  if (auto r = verify_impl::check_accumulators(rows); !r) return r.error();
   if (auto r = verify_impl::check_meta(rows.meta); !r) return r.error();
   const auto self_tests = verify_impl::section_bytes(file, rows, section_kind::selftest);
   if (auto r = verify_impl::split_self_tests(self_tests, rows); !r) return r.error();

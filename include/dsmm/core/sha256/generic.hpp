@@ -28,8 +28,8 @@ struct generic {
     for (; blocks != 0; --blocks, data += 64) {
       std::array<std::uint32_t, 64> w{};
       for (std::size_t i = 0; i < 16; ++i)
-        w[i] = byte(data, 4 * i) << 24 | byte(data, 4 * i + 1) << 16 | byte(data, 4 * i + 2) << 8 |
-               byte(data, 4 * i + 3);
+        w[i] =
+            byte(data, 4 * i) << 24 | byte(data, 4 * i + 1) << 16 | byte(data, 4 * i + 2) << 8 | byte(data, 4 * i + 3);
       for (std::size_t i = 16; i < 64; ++i) {
         const std::uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
         const std::uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);

@@ -50,13 +50,14 @@ struct x86_sha {
   }
 
 private:
-  typedef int v4 __attribute__((vector_size(16)));
+  typedef std::uint32_t v4 __attribute__((vector_size(16)));
+  typedef int s4 __attribute__((vector_size(16)));  // what the builtins are declared with
   typedef char bytes __attribute__((vector_size(16)));
 
   static v4 words(std::uint32_t w0, std::uint32_t w1, std::uint32_t w2, std::uint32_t w3) noexcept {
-    return v4{static_cast<int>(w0), static_cast<int>(w1), static_cast<int>(w2), static_cast<int>(w3)};
+    return v4{w0, w1, w2, w3};
   }
-  static std::uint32_t word(v4 v, int lane) noexcept { return static_cast<std::uint32_t>(v[lane]); }
+  static std::uint32_t word(v4 v, int lane) noexcept { return v[lane]; }
 
   /// Rounds 4 * i .. 4 * i + 3 with message words m.
   DSMM_TARGET("sha,sse4.1,ssse3")
@@ -64,15 +65,16 @@ private:
     v4 k;
     std::memcpy(&k, round_constants.data() + 4 * i, 16);
     k += m;
-    cdgh = __builtin_ia32_sha256rnds2(cdgh, abef, k);
-    abef = __builtin_ia32_sha256rnds2(abef, cdgh, __builtin_shufflevector(k, k, 2, 3, 2, 3));
+    cdgh = (v4)__builtin_ia32_sha256rnds2((s4)cdgh, (s4)abef, (s4)k);
+    abef = (v4)__builtin_ia32_sha256rnds2((s4)abef, (s4)cdgh, (s4)__builtin_shufflevector(k, k, 2, 3, 2, 3));
   }
 
   /// Replaces the oldest four message words by the next four.
   DSMM_TARGET("sha,sse4.1,ssse3")
   static inline void schedule(v4& m0, v4 m1, v4 m2, v4 m3) noexcept {
     const v4 w7 = __builtin_shufflevector(m2, m3, 1, 2, 3, 4);
-    m0 = __builtin_ia32_sha256msg2(__builtin_ia32_sha256msg1(m0, m1) + w7, m3);
+    const v4 sum = (v4)__builtin_ia32_sha256msg1((s4)m0, (s4)m1) + w7;
+    m0 = (v4)__builtin_ia32_sha256msg2((s4)sum, (s4)m3);
   }
 };
 

@@ -109,8 +109,7 @@ inline result<void> check_sections(std::span<const std::byte> file, const model_
 inline std::span<const std::byte> section_bytes(std::span<const std::byte> file, const model_rows& rows,
                                                 format::section_kind kind) noexcept {
   for (const format::section& s : rows.sections)
-    if (s.kind == kind)
-      return file.subspan(static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.length));
+    if (s.kind == kind) return file.subspan(static_cast<std::size_t>(s.offset), static_cast<std::size_t>(s.length));
   return {};
 }
 

@@ -43,10 +43,12 @@ inline result<void> check_op_order(const model_rows& rows, std::size_t index, te
     if (t == format::no_tensor) continue;
     const format::tensor_kind kind = rows.tensors[t].kind;
     if (pushed >= 0 && k == static_cast<std::uint32_t>(pushed)) {
-      if (kind != format::tensor_kind::state) return fail(errc::bad_value, "op: it pushes rows, so this input must be a state");
+      if (kind != format::tensor_kind::state)
+        return fail(errc::bad_value, "op: it pushes rows, so this input must be a state");
       if (use.written[t]) return fail(errc::bad_layout, "op: another op pushes into the same state");
       for (std::uint32_t other = 0; other < op.input_count; ++other)
-        if (other != k && rows.inputs(op)[other] == t) return fail(errc::bad_layout, "op: it cannot push a state into itself");
+        if (other != k && rows.inputs(op)[other] == t)
+          return fail(errc::bad_layout, "op: it cannot push a state into itself");
       use.written.set(t);
     } else if (kind == format::tensor_kind::input) {
       if (use.read[t] && !use.here[t])
@@ -54,7 +56,8 @@ inline result<void> check_op_order(const model_rows& rows, std::size_t index, te
       use.read.set(t);
       use.here.set(t);
     } else if (kind == format::tensor_kind::value || kind == format::tensor_kind::output) {
-      if (!use.here[t]) return fail(errc::bad_layout, "op: it reads a value that no earlier op of its program has written");
+      if (!use.here[t])
+        return fail(errc::bad_layout, "op: it reads a value that no earlier op of its program has written");
     }
   }
   for (const std::uint32_t t : rows.outputs(op)) {

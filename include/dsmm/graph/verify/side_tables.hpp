@@ -17,7 +17,8 @@ namespace dsmm::inline DSMM_ABI::verify_impl {
 
 inline bool is_key(std::string_view key) noexcept {
   for (const char c : key)
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+          c == '-'))
       return false;
   return !key.empty() && key.size() <= format::max_name;
 }
@@ -36,7 +37,8 @@ inline result<void> check_meta(std::string_view meta) noexcept {
       return failure{errc::bad_value, "META: a line must be key=value, the key of letters, digits and . _ -", count};
     if (!is_text(line)) return failure{errc::bad_value, "META: a line is not printable UTF-8", count};
     for (std::uint32_t i = 0; i < count; ++i)
-      if (keys[i] == key) return failure{errc::bad_value, "META: a key appears twice", count}.named(key.data(), key.size());
+      if (keys[i] == key)
+        return failure{errc::bad_value, "META: a key appears twice", count}.named(key.data(), key.size());
     keys[count++] = key;
   }
   return {};

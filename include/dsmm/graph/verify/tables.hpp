@@ -18,7 +18,8 @@ namespace dsmm::inline DSMM_ABI::verify_impl {
 
 /// Cuts GRAPH into its tables; they fill the section exactly.
 inline result<void> split_graph(std::span<const std::byte> graph, model_rows& rows) noexcept {
-  if (graph.size() < sizeof(format::graph_header)) return failure{errc::truncated, "GRAPH: missing or shorter than its header"};
+  if (graph.size() < sizeof(format::graph_header))
+    return failure{errc::truncated, "GRAPH: missing or shorter than its header"};
   const format::graph_header& h = rows_at<format::graph_header>(graph, 0, 1).front();
   if (h.tensor_count > format::max_tensors || h.op_count > format::max_ops || h.program_count > format::max_programs)
     return failure{errc::too_large, "GRAPH: more than 65536 tensors, 65536 ops or 16 programs"};

@@ -112,16 +112,19 @@ inline result<void> check_tensors(const model_rows& rows) noexcept {
   for (std::size_t i = 0; i < rows.tensors.size(); ++i) {
     const format::tensor_row& t = rows.tensors[i];
     const auto fail = [&](errc code, const char* text) { return fail_row(rows, code, text, i, t.name); };
-    if (auto r = check_name(rows, t.name, i, "tensor: its name is outside STRINGS, too long or not UTF-8"); !r) return r;
+    if (auto r = check_name(rows, t.name, i, "tensor: its name is outside STRINGS, too long or not UTF-8"); !r)
+      return r;
     if (!is_tensor_kind(t.kind)) return fail(errc::bad_value, "tensor: unknown kind");
     if (t.reserved0 != 0 || t.reserved1 != 0) return fail(errc::bad_value, "tensor: reserved bytes must be zero");
     if (const char* text = check_dims(t)) return fail(errc::too_large, text);
     if (const char* text = check_type(t)) return fail(errc::bad_value, text);
     if (t.kind != format::tensor_kind::constant) {
-      if (t.offset != 0 || t.length != 0) return fail(errc::bad_layout, "tensor: only constants have bytes in the file");
+      if (t.offset != 0 || t.length != 0)
+        return fail(errc::bad_layout, "tensor: only constants have bytes in the file");
       continue;
     }
-    if (t.length != constant_bytes(t)) return fail(errc::bad_layout, "constant: its length does not follow from its shape");
+    if (t.length != constant_bytes(t))
+      return fail(errc::bad_layout, "constant: its length does not follow from its shape");
     const std::uint64_t start = checked_size(end).aligned(format::alignment).value();
     if (t.offset != start)
       return fail(errc::bad_layout, "constant: must start at the next multiple of 64 after the one before");

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "dsmm/config.hpp"
+#include "dsmm/core/result.hpp"
+#include "dsmm/graph/infer/op_scope.hpp"
+#include "dsmm/graph/infer/pointwise.hpp"
+
+/// Shape rules of the transformer and series ops.
+namespace dsmm::inline DSMM_ABI::infer_impl {
+
+/// C at most 32768, so that the integer sum of squares fits 32 bits.
+inline result<output_form> layer_norm(const op_scope& op) noexcept {
+  const format::tensor_row& x = op.input(0);
+  if (!is_data(x, dtype::u8)) return op.fail(errc::dtype_mismatch, "layer_norm: input must be u8");
+  if (x.dims[2] > 32'768) return op.fail(errc::too_large, "layer_norm: more than 32768 channels");
+  if (!is_vector(op.input(1), dtype::f32, x.dims[2]) || !is_vector(op.input(2), dtype::f32, x.dims[2]))
+    return op.fail(errc::shape_mismatch, "layer_norm: gamma and beta must be f32, one per channel");
+  if (!(op.attribute_f32(0) >= 0x1p-126f) || !(op.attribute_f32(0) <= 1.0f))
+    return op.fail(errc::bad_value, "layer_norm: epsilon must be positive and at most 1");
+  return same_shape(x, dtype::u8);
+}
+
+/// The integer score of one query and key fits 32 bits: dh * 255 * (255 + 128) + |rb| < 2^31.
+inline result<void> check_relative(const op_scope& op, std::int32_t heads, std::int32_t width) noexcept {
+  const std::int64_t dot = std::int64_t{width / heads} * 255 * (op.has(3) ? 383 : 255);
+  if (op.has(3)) {
+    const format::tensor_row& r = op.input(3);
+    if (!is_constant(r, dtype::s8, 2) || r.dims[1] != width)
+      return op.fail(errc::shape_mismatch, "attention: r must be an s8 constant (L, D)");
+  }
+  std::int64_t bias = 0;
+  if (op.has(4)) {
+    const format::tensor_row& rb = op.input(4);
+    if (!is_constant(rb, dtype::s32, 2) || rb.dims[0] != heads)
+      return op.fail(errc::shape_mismatch, "attention: rb must be an s32 constant (heads, L)");
+    if (op.has(3) && op.input(3).dims[0] != rb.dims[1])
+      return op.fail(errc::shape_mismatch, "attention: r and rb must cover the same distances");
+    const std::size_t count = static_cast<std::size_t>(rb.length) / sizeof(std::int32_t);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int64_t value = op.element<std::int32_t>(rb, i);
+      bias = std::max(bias, value < 0 ? -value : value);
+    }
+  }
+  if (dot + bias >= std::int64_t{1} << 31)
+    return op.fail(errc::too_large, "attention: its scores would not fit 32 bits; use more heads or a smaller rb");
+  return {};
+}
+
+inline result<output_form> attention(const op_scope& op) noexcept {
+  const format::tensor_row& q = op.input(0);
+  const format::tensor_row& k = op.input(1);
+  const format::tensor_row& v = op.input(2);
+  const std::int32_t heads = op.attribute(0);
+  if (!is_data(q, dtype::u8) || !is_data(k, dtype::u8) || !is_data(v, dtype::u8))
+    return op.fail(errc::dtype_mismatch, "attention: q, k and v must be u8");
+  if (q.dims[1] != 1 || k.dims[1] != 1 || shape_of(k) != shape_of(v) || k.dims[2] != q.dims[2])
+    return op.fail(errc::shape_mismatch, "attention: q must be (Tq, 1, D), k and v (Tk, 1, D)");
+  if (heads < 1 || q.dims[2] % heads != 0) return op.fail(errc::bad_value, "attention: heads must divide D");
+  if (!is_flag(op.attribute(1))) return op.fail(errc::bad_value, "attention: causal must be 0 or 1");
+  if (op.attribute(1) == 1 && q.dims[0] > k.dims[0])
+    return op.fail(errc::shape_mismatch, "attention: with causal, there must be a key for each query");
+  if (k.dims[0] > 32'768) return op.fail(errc::too_large, "attention: more than 32768 keys");
+  if (auto r = check_relative(op, heads, q.dims[2]); !r) return r.error();
+  return same_shape(q, dtype::u8);
+}
+
+inline result<output_form> append(const op_scope& op) noexcept {
+  const format::tensor_row& x = op.input(0);
+  const format::tensor_row& state = op.input(1);
+  if (!is_flow(x) || !is_data(x))
+    return op.fail(errc::bad_value, "append: pushes an input or value, not a state or constant");
+  if (x.dims[1] != 1 || state.dims[1] != 1 || x.dims[2] != state.dims[2])
+    return op.fail(errc::shape_mismatch, "append: rows (T, 1, C) go into a state (M, 1, C)");
+  if (type_of(x) != type_of(state) || !same_scale(x, state))
+    return op.fail(errc::dtype_mismatch, "append: rows and state must have the same type, scale and zero point");
+  return output_form{};
+}
+
+inline result<output_form> spectral(const op_scope& op) noexcept {
+  const format::tensor_row& x = op.input(0);
+  const format::tensor_row& past = op.input(1);
+  const format::tensor_row& edges = op.input(3);
+  if (!is_flow(x) || !is_data(x, dtype::f32) || type_of(past) != dtype::f32)
+    return op.fail(errc::dtype_mismatch, "spectral: samples and state must be f32");
+  if (x.dims[1] != 1 || past.dims[1] != 1 || x.dims[2] != past.dims[2])
+    return op.fail(errc::shape_mismatch, "spectral: samples (N, 1, C) go into a state (W, 1, C)");
+  const std::int32_t window = past.dims[0];
+  if (!in_range(window, 32, 4096) || !std::has_single_bit(static_cast<std::uint32_t>(window)))
+    return op.fail(errc::bad_value, "spectral: its window must be a power of two from 32 to 4096");
+  if (!is_vector(op.input(2), dtype::f32, window))
+    return op.fail(errc::shape_mismatch, "spectral: window must be f32 (W)");
+  if (!is_constant(edges, dtype::s32, 1) || !in_range(edges.dims[0], 2, window / 2 + 2))
+    return op.fail(errc::shape_mismatch, "spectral: edges must be s32 (B + 1), B from 1 to W / 2 + 1");
+  for (std::size_t i = 0; i < static_cast<std::size_t>(edges.dims[0]); ++i) {
+    const std::int32_t edge = op.element<std::int32_t>(edges, i);
+    if (!in_range(edge, 0, window / 2 + 1) || (i != 0 && edge <= op.element<std::int32_t>(edges, i - 1)))
+      return op.fail(errc::bad_value, "spectral: edges must ascend within 0 to W / 2 + 1");
+  }
+  const std::int64_t channels = std::int64_t{x.dims[2]} * (edges.dims[0] + 2);
+  if (channels > format::max_extent) return op.fail(errc::too_large, "spectral: more than 2^24 features");
+  return output_form{{1, 1, static_cast<std::int32_t>(channels)}, false, true};
+}
+
+}  // namespace dsmm::inline DSMM_ABI::infer_impl
