@@ -27,8 +27,9 @@ inline constexpr auto tables = [] {
 
 }  // namespace crc32c_impl
 
-/// CRC-32C of `data`, continuing from the CRC of what came before it (0 at the start): crc32c("123456789") = 0xE3069283.
-/// Eight table look-ups per eight bytes: 1.8 GB/s and more (Ice Lake server, 2.8 GHz), the same code on every machine.
+/// CRC-32C of `data`, continuing from the CRC of what came before it (0 at the start): crc32c("123456789") =
+/// 0xE3069283. Eight table look-ups per eight bytes: 1.8 GB/s and more (Ice Lake server, 2.8 GHz), the same code on
+/// every machine.
 constexpr std::uint32_t crc32c(std::span<const std::byte> data, std::uint32_t before = 0) noexcept {
   const auto& t = crc32c_impl::tables;
   std::uint32_t crc = ~before;
@@ -36,8 +37,8 @@ constexpr std::uint32_t crc32c(std::span<const std::byte> data, std::uint32_t be
   const auto byte = [&](std::size_t at) { return std::to_integer<std::uint32_t>(data[at]); };
   for (; i + 8 <= data.size(); i += 8) {
     crc ^= byte(i) | byte(i + 1) << 8 | byte(i + 2) << 16 | byte(i + 3) << 24;
-    crc = t[7][crc & 0xFF] ^ t[6][(crc >> 8) & 0xFF] ^ t[5][(crc >> 16) & 0xFF] ^ t[4][crc >> 24] ^
-          t[3][byte(i + 4)] ^ t[2][byte(i + 5)] ^ t[1][byte(i + 6)] ^ t[0][byte(i + 7)];
+    crc = t[7][crc & 0xFF] ^ t[6][(crc >> 8) & 0xFF] ^ t[5][(crc >> 16) & 0xFF] ^ t[4][crc >> 24] ^ t[3][byte(i + 4)] ^
+          t[2][byte(i + 5)] ^ t[1][byte(i + 6)] ^ t[0][byte(i + 7)];
   }
   for (; i < data.size(); ++i) crc = (crc >> 8) ^ t[0][(crc ^ byte(i)) & 0xFF];
   return ~crc;

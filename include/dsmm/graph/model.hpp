@@ -70,7 +70,8 @@ public:
   std::optional<std::string_view> meta(std::string_view key) const noexcept {
     for (std::string_view rest = rows_.meta; !rest.empty();) {
       const std::string_view line = rest.substr(0, rest.find('\n'));
-      if (line.size() > key.size() && line[key.size()] == '=' && line.starts_with(key)) return line.substr(key.size() + 1);
+      if (line.size() > key.size() && line[key.size()] == '=' && line.starts_with(key))
+        return line.substr(key.size() + 1);
       rest.remove_prefix(line.size() < rest.size() ? line.size() + 1 : line.size());
     }
     return std::nullopt;
