@@ -40,7 +40,7 @@ public:
   }
 
   /// The digest of everything given so far; the object may go on taking bytes.
-  sha256_digest digest() const noexcept {
+  sha256_digest finish() const noexcept {
     sha256 last = *this;
     std::array<std::byte, 72> tail{std::byte{0x80}};
     const std::size_t zeros = (held_ < 56 ? 56 : 120) - held_;
@@ -70,6 +70,6 @@ private:
   std::uint64_t total_ = 0;
 };
 
-inline sha256_digest sha256_of(std::span<const std::byte> data) noexcept { return sha256().update(data).digest(); }
+inline sha256_digest sha256_of(std::span<const std::byte> data) noexcept { return sha256().update(data).finish(); }
 
 }  // namespace dsmm::inline DSMM_ABI

@@ -14,11 +14,10 @@
 /// Shape rules of the transformer and series ops.
 namespace dsmm::inline DSMM_ABI::infer_impl {
 
-/// C at most 32768, so that the integer sum of squares fits 32 bits.
 inline result<output_form> layer_norm(const op_scope& op) noexcept {
   const format::tensor_row& x = op.input(0);
   if (!is_data(x, dtype::u8)) return op.fail(errc::dtype_mismatch, "layer_norm: input must be u8");
-  if (x.dims[2] > 32'768) return op.fail(errc::too_large, "layer_norm: more than 32768 channels");
+  if (x.dims[2] > 4096) return op.fail(errc::too_large, "layer_norm: more than 4096 channels");
   if (!is_vector(op.input(1), dtype::f32, x.dims[2]) || !is_vector(op.input(2), dtype::f32, x.dims[2]))
     return op.fail(errc::shape_mismatch, "layer_norm: gamma and beta must be f32, one per channel");
   if (!(op.attribute_f32(0) >= 0x1p-126f) || !(op.attribute_f32(0) <= 1.0f))
@@ -26,15 +25,15 @@ inline result<output_form> layer_norm(const op_scope& op) noexcept {
   return same_shape(x, dtype::u8);
 }
 
-/// The integer score of one query and key fits 32 bits: dh * 255 * (255 + 128) + |rb| < 2^31.
+/// The integer score of one query and key fits 32 bits: dh * 255 * (255 + 128) + |rb| < 2^31 for dh <= 4096, |rb| <=
+/// 2^30.
 inline result<void> check_relative(const op_scope& op, std::int32_t heads, std::int32_t width) noexcept {
-  const std::int64_t dot = std::int64_t{width / heads} * 255 * (op.has(3) ? 383 : 255);
+  if (width / heads > 4096) return op.fail(errc::too_large, "attention: more than 4096 values per head");
   if (op.has(3)) {
     const format::tensor_row& r = op.input(3);
     if (!is_constant(r, dtype::s8, 2) || r.dims[1] != width)
       return op.fail(errc::shape_mismatch, "attention: r must be an s8 constant (L, D)");
   }
-  std::int64_t bias = 0;
   if (op.has(4)) {
     const format::tensor_row& rb = op.input(4);
     if (!is_constant(rb, dtype::s32, 2) || rb.dims[0] != heads)
@@ -42,13 +41,10 @@ inline result<void> check_relative(const op_scope& op, std::int32_t heads, std::
     if (op.has(3) && op.input(3).dims[0] != rb.dims[1])
       return op.fail(errc::shape_mismatch, "attention: r and rb must cover the same distances");
     const std::size_t count = static_cast<std::size_t>(rb.length) / sizeof(std::int32_t);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::int64_t value = op.element<std::int32_t>(rb, i);
-      bias = std::max(bias, value < 0 ? -value : value);
-    }
+    for (std::size_t i = 0; i < count; ++i)
+      if (!in_range(op.element<std::int32_t>(rb, i), -(1 << 30), 1 << 30))
+        return op.fail(errc::bad_value, "attention: rb must be within -2^30 to 2^30");
   }
-  if (dot + bias >= std::int64_t{1} << 31)
-    return op.fail(errc::too_large, "attention: its scores would not fit 32 bits; use more heads or a smaller rb");
   return {};
 }
 
