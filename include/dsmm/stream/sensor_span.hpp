@@ -35,12 +35,12 @@ constexpr const char* to_string(sensor_health health) noexcept {
 /// takes each sample once, however much the windows of neighbouring frames overlap. Views; lifetime is the frame's.
 struct sensor_span {
   std::string_view name;
-  double rate_hz = 0;           ///< samples per second and channel
-  std::uint32_t channels = 0;   ///< interleaved
-  std::int64_t first_index = 0; ///< stream index of samples[0]
-  std::size_t count = 0;        ///< samples per channel
-  const float* samples = nullptr;        ///< (count, channels)
-  std::chrono::nanoseconds age{};        ///< frame time minus the time of the newest real sample
+  double rate_hz = 0;              ///< samples per second and channel
+  std::uint32_t channels = 0;      ///< interleaved
+  std::int64_t first_index = 0;    ///< stream index of samples[0]
+  std::size_t count = 0;           ///< samples per channel
+  const float* samples = nullptr;  ///< (count, channels)
+  std::chrono::nanoseconds age{};  ///< frame time minus the time of the newest real sample
   sensor_health health = sensor_health::dead;
 };
 
