@@ -25,8 +25,7 @@ inline result<output_form> layer_norm(const op_scope& op) noexcept {
   return same_shape(x, dtype::u8);
 }
 
-/// The integer score of one query and key fits 32 bits: dh * 255 * (255 + 128) + |rb| < 2^31 for dh <= 4096, |rb| <=
-/// 2^30.
+/// Keeps the integer score of a query and a key below 2^31: 4096 * 255 * (255 + 128) + 2^30.
 inline result<void> check_relative(const op_scope& op, std::int32_t heads, std::int32_t width) noexcept {
   if (width / heads > 4096) return op.fail(errc::too_large, "attention: more than 4096 values per head");
   if (op.has(3)) {
@@ -59,8 +58,6 @@ inline result<output_form> attention(const op_scope& op) noexcept {
     return op.fail(errc::shape_mismatch, "attention: q must be (Tq, 1, D), k and v (Tk, 1, D)");
   if (heads < 1 || q.dims[2] % heads != 0) return op.fail(errc::bad_value, "attention: heads must divide D");
   if (!is_flag(op.attribute(1))) return op.fail(errc::bad_value, "attention: causal must be 0 or 1");
-  if (op.attribute(1) == 1 && q.dims[0] > k.dims[0])
-    return op.fail(errc::shape_mismatch, "attention: with causal, there must be a key for each query");
   if (k.dims[0] > 32'768) return op.fail(errc::too_large, "attention: more than 32768 keys");
   if (auto r = check_relative(op, heads, q.dims[2]); !r) return r.error();
   return same_shape(q, dtype::u8);
