@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "dsmm/config.hpp"
+#include "dsmm/core/quant.hpp"
+#include "dsmm/core/tensor.hpp"
+#include "dsmm/kernels/math.hpp"
+#include "dsmm/kernels/math_target.hpp"
+#include "dsmm/kernels/pad_channels.hpp"
+
+namespace dsmm::inline DSMM_ABI::kernels {
+
+/// The u8 nearest to x, ties to even, everything outside [0, 255] clamped; NaN becomes `nan_value`.
+[[gnu::always_inline]] inline std::uint8_t round_to_u8(float x, std::int32_t nan_value) noexcept {
+  const float low = x > 0.0f ? x : 0.0f;
+  const float in_range = low < 255.0f ? low : 255.0f;
+  const auto bits = std::bit_cast<std::uint32_t>(in_range + math_impl::to_integer);  // the integer is in the low bits
+  return static_cast<std::uint8_t>(x == x ? bits & 0xFFu : static_cast<std::uint32_t>(nan_value));
+}
+
+/// y[c] = clamp(round_even(fma(x[c], scale[c], offset[c]))), NaN becomes the zero point; rows [y_begin, y_end).
+/// scale, offset  f32 (C): 1 / y.scale and zp_y, with any normalisation of the channel folded in.
+inline void quantize(tensor_view<const float> x, const float* scale, const float* offset, tensor_view<std::uint8_t> y,
+                     std::int32_t zero_point, std::int32_t y_begin, std::int32_t y_end) noexcept {
+  with_avx2([=]() __attribute__((always_inline)) {
+    for (std::int32_t row = y_begin; row < y_end; ++row)
+      for (std::int32_t col = 0; col < y.shape.w; ++col) {
+        const float* in = x.at(row, col);
+        std::uint8_t* out = y.at(row, col);
+        for (std::int32_t c = 0; c < y.shape.c; ++c) out[c] = round_to_u8(fma(in[c], scale[c], offset[c]), zero_point);
+        pad_channels(y, out, zero_point);
+      }
+  });
+}
+
+/// y = scale * (x - zero_point), one rounding; rows [y_begin, y_end).
+inline void dequantize(tensor_view<const std::uint8_t> x, const quantization& qx, tensor_view<float> y,
+                       std::int32_t y_begin, std::int32_t y_end) noexcept {
+  with_avx2([=]() __attribute__((always_inline)) {
+    const quantization q = qx;
+    for (std::int32_t row = y_begin; row < y_end; ++row)
+      for (std::int32_t col = 0; col < y.shape.w; ++col) {
+        const std::uint8_t* in = x.at(row, col);
+        float* out = y.at(row, col);
+        for (std::int32_t c = 0; c < y.shape.c; ++c) out[c] = q.scale * static_cast<float>(in[c] - q.zero_point);
+      }
+  });
+}
+
+}  // namespace dsmm::inline DSMM_ABI::kernels
