@@ -20,7 +20,8 @@
 ///   static void describe(base_class* klass);              metadata, pad templates, override_vfunc<>()
 ///   explicit T(base_instance* self) noexcept;
 ///
-/// and is then available as type_of<T>(). Its object is created and destroyed with the GObject.
+/// and optionally `static void add_interfaces(GType type)`. It is then available as type_of<T>(), and its object is
+/// created and destroyed with the GObject.
 namespace dsmm::inline DSMM_ABI::gst {
 
 /// One property: what it is, how it is written and read. `set` is null for a read-only one. Both run on any thread,
@@ -44,7 +45,8 @@ concept object_class = requires(typename T::base_class* klass) {
   { T::base_type() } -> std::same_as<GType>;
   { T::properties() } -> std::same_as<std::span<const property<T>>>;
   T::describe(klass);
-} && std::is_nothrow_constructible_v<T, typename T::base_instance*>;
+}
+&&std::is_nothrow_constructible_v<T, typename T::base_instance*>;
 
 /// What GObject allocates: the parent's struct and one pointer.
 template <class T>
@@ -120,6 +122,26 @@ void override_vfunc(R (*&slot)(Self*, A...)) noexcept {
   };
 }
 
+/// A member function as the function of a pad, whose parent is the element:
+/// gst_pad_set_chain_function(pad, (pad_function<&fuse::chain>)), with `GstFlowReturn chain(GstPad*, GstBuffer*)`.
+template <auto Member>
+struct pad_call;
+template <class T, class R, class... A, R (T::*Member)(GstPad*, A...)>
+struct pad_call<Member> {
+  static R call(GstPad* pad, GstObject* parent, A... arguments) {
+    try {
+      return (object_of<T>(parent).*Member)(pad, arguments...);
+    } catch (const std::exception& error) {
+      post_exception(parent, error.what());
+    } catch (...) {
+      post_exception(parent, "unknown");
+    }
+    return failed<R>();
+  }
+};
+template <auto Member>
+inline constexpr auto pad_function = &pad_call<Member>::call;
+
 /// The class functions that every type has: lifetime and properties.
 template <object_class T>
 struct class_functions {
@@ -172,7 +194,9 @@ GType type_of() {
     info.class_init = class_functions<T>::init;
     info.instance_size = sizeof(instance<T>);
     info.instance_init = class_functions<T>::create;
-    return g_type_register_static(T::base_type(), T::type_name, &info, static_cast<GTypeFlags>(0));
+    const GType made = g_type_register_static(T::base_type(), T::type_name, &info, static_cast<GTypeFlags>(0));
+    if constexpr (requires { T::add_interfaces(made); }) T::add_interfaces(made);
+    return made;
   }();
   return type;
 }

@@ -54,8 +54,7 @@ inline gboolean register_elements(GstPlugin* plugin) noexcept {
 /// Call once, after gst_init().
 inline bool register_static() noexcept {
   return gst_plugin_register_static(GST_VERSION_MAJOR, GST_VERSION_MINOR, "dsmm", "Inspection of parts on a line",
-                                    register_elements, plugin_version, "Apache 2.0", "dsmm", "dsmm",
-                                    "dsmm") != FALSE;
+                                    register_elements, plugin_version, "Apache 2.0", "dsmm", "dsmm", "dsmm") != FALSE;
 }
 
 }  // namespace dsmm::inline DSMM_ABI::gst

@@ -60,7 +60,8 @@ public:
   }
   /// The sensor's stream changed its shape: begins anew. Indices go on.
   result<void> replace(std::size_t sensor, sensor_description description) {
-    auto buffer = make_buffer(std::move(description), sensors_[sensor].buffer.next() + 1);
+    const sensor_buffer& old = sensors_[sensor].buffer;
+    auto buffer = make_buffer(std::move(description), old.next() + (old.started() ? 1 : 0));
     if (!buffer) return buffer.error();
     sensors_[sensor].buffer = std::move(*buffer);
     sensors_[sensor].ended = false;

@@ -43,25 +43,17 @@ public:
   std::int64_t place(std::chrono::nanoseconds stamp, std::int64_t count, std::int64_t hole, std::int64_t next,
                      bool exact) noexcept {
     const auto length = rate_.duration(count);
-    if (exact) {
-      const std::int64_t index = nearest(stamp);
-      follow(stamp - time_of(index), length);
-      return index;
-    }
-    const auto tolerance = std::max(rate_.duration(1) / 2, std::min(jitter_, length / 2));
-    const auto error = stamp - time_of(next);
-    if (error <= tolerance && -error <= tolerance) {
-      follow(error, length);
-      return next;
-    }
-    const auto hole_error = stamp - time_of(hole);
-    if (hole_error <= tolerance && -hole_error <= tolerance) return hole;
-    return nearest(stamp);
+    const auto tolerance =
+        exact ? std::chrono::nanoseconds::zero() : std::max(rate_.duration(1) / 2, std::min(jitter_, length / 2));
+    const auto near = [&](std::int64_t index) { return std::chrono::abs(stamp - time_of(index)) <= tolerance; };
+    const std::int64_t index = near(next) ? next : near(hole) ? hole : nearest(stamp);
+    if (index >= next) anchor_ += follow(stamp - time_of(index), length);
+    return index;
   }
 
 private:
-  void follow(std::chrono::nanoseconds error, std::chrono::nanoseconds length) noexcept {
-    anchor_ += length >= time_constant ? error : error * length.count() / time_constant.count();
+  static std::chrono::nanoseconds follow(std::chrono::nanoseconds error, std::chrono::nanoseconds length) noexcept {
+    return length >= time_constant ? error : error * length.count() / time_constant.count();
   }
 
   sample_rate rate_{};
