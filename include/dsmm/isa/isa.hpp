@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "dsmm/config.hpp"
+#include "dsmm/core/result.hpp"
+#if DSMM_ARM64 && __has_include(<sys/auxv.h>)
+#include <sys/auxv.h>
+#endif
+
+namespace dsmm::inline DSMM_ABI {
+
+/// Instruction sets that kernels are written for, each a cluster of features that came to the market together.
+/// Which one runs changes the time and never a bit of the result.
+enum class isa : std::uint8_t {
+  generic,         ///< plain C++: the specification of every kernel
+  x86_avx2,        ///< AVX2, FMA: Haswell, Zen
+  x86_avx512vnni,  ///< AVX-512 F, BW, VL and VNNI: Cascade Lake, Ice Lake, Zen 4
+  arm_neon,        ///< every 64-bit Arm
+  arm_neondot,     ///< dot product: Cortex-A75, A55 and later
+};
+
+/// One instruction set: what it is called in DSMM_ISA and --isa, what it contains, and whether this machine has it.
+struct isa_row {
+  isa id;
+  const char* name;
+  isa below;  ///< the next smaller set; every machine with this set has that one too
+  bool (*here)() noexcept;
+};
+
+namespace isa_impl {
+
+constexpr bool always() noexcept { return true; }
+
+#if DSMM_X86
+// Both ask CPUID for the feature and XGETBV whether the operating system saves the registers.
+inline bool has_avx2() noexcept {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+inline bool has_avx512vnni() noexcept {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+}
+#elif DSMM_ARM64 && defined(HWCAP_ASIMDDP)
+inline bool has_neondot() noexcept { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+#elif DSMM_ARM64
+inline bool has_neondot() noexcept { return false; }
+#endif
+
+}  // namespace isa_impl
+
+/// The instruction sets of this architecture, smallest first.
+inline constexpr std::array isa_rows {
+  isa_row{isa::generic, "generic", isa::generic, isa_impl::always},
+#if DSMM_X86
+      isa_row{isa::x86_avx2, "x86_avx2", isa::generic, isa_impl::has_avx2},
+      isa_row{isa::x86_avx512vnni, "x86_avx512vnni", isa::x86_avx2, isa_impl::has_avx512vnni},
+#elif DSMM_ARM64
+      isa_row{isa::arm_neon, "arm_neon", isa::generic, isa_impl::always},
+      isa_row{isa::arm_neondot, "arm_neondot", isa::arm_neon, isa_impl::has_neondot},
+#endif
+};
+
+/// The row of a set; null for one of another architecture.
+constexpr const isa_row* row_of(isa id) noexcept {
+  for (const isa_row& row : isa_rows)
+    if (row.id == id) return &row;
+  return nullptr;
+}
+
+/// Name as in DSMM_ISA. Static storage.
+constexpr const char* to_string(isa id) noexcept {
+  const isa_row* const row = row_of(id);
+  return row != nullptr ? row->name : "foreign";
+}
+
+/// Whether a machine with `have` runs code for `need`.
+constexpr bool covers(isa have, isa need) noexcept {
+  for (const isa_row* row = row_of(have); row != nullptr; row = row_of(row->below)) {
+    if (row->id == need) return true;
+    if (row->id == isa::generic) break;
+  }
+  return false;
+}
+
+/// Whether this machine has the set.
+inline bool has_isa(isa id) noexcept {
+  const isa_row* const row = row_of(id);
+  return row != nullptr && row->here();
+}
+
+/// The largest set of this machine.
+inline isa best_isa() noexcept {
+  isa best = isa::generic;
+  for (const isa_row& row : isa_rows)
+    if (row.here()) best = row.id;
+  return best;
+}
+
+/// The set of that name. Errors: not_found (no such set on this architecture), unsupported (this machine lacks it).
+inline result<isa> find_isa(std::string_view name) noexcept {
+  for (const isa_row& row : isa_rows) {
+    if (name != row.name) continue;
+    if (row.here()) return row.id;
+    return failure{errc::unsupported, "this machine lacks the instruction set: unset DSMM_ISA or name a smaller one"}
+        .named(name.data(), name.size());
+  }
+  return failure{errc::not_found, "no instruction set of that name (generic, x86_avx2, x86_avx512vnni, arm_neon, ..)"}
+      .named(name.data(), name.size());
+}
+
+/// best_isa(), or the set that the environment variable DSMM_ISA names; it is read once. Errors: as find_isa.
+inline result<isa> selected_isa() noexcept {
+  static const result<isa> selected = []() noexcept -> result<isa> {
+    const char* const name = std::getenv("DSMM_ISA");
+    if (name == nullptr || *name == '\0') return best_isa();
+    return find_isa(name);
+  }();
+  return selected;
+}
+
+}  // namespace dsmm::inline DSMM_ABI

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "dsmm/config.hpp"
+#include "dsmm/core/checked.hpp"
+#include "dsmm/core/tensor.hpp"
+#include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/requantize/generic.hpp"
+
+namespace dsmm::inline DSMM_ABI::kernels {
+
+/// One group of a convolution: y[oy][ox][o] = sum over kh, kw, i of
+///   x[oy * stride_h + kh * dilation_h][ox * stride_w + kw * dilation_w][i] * w8[o][kh][kw][i]
+/// in s32, then the epilogue. There is no padding here: the input has a halo.
+struct conv_geometry {
+  std::int32_t kernel_h = 1, kernel_w = 1;
+  std::int32_t stride_h = 1, stride_w = 1;
+  std::int32_t dilation_h = 1, dilation_w = 1;
+  std::int32_t in_channels = 4;
+  std::int32_t in_channels_padded = 4;  ///< next multiple of 4: the kernels read that far, the weights there are 0
+  std::int32_t out_channels = 1;
+
+  /// Dot products of four along one output: the length of the offset list.
+  constexpr std::int32_t quads() const noexcept { return kernel_h * kernel_w * (in_channels_padded / 4); }
+};
+
+/// Channels to which every array of a conv_epilogue must be readable.
+constexpr std::size_t packed_channels(const conv_geometry& g) noexcept {
+  return round_up(static_cast<std::size_t>(g.out_channels), 16);
+}
+
+struct conv_kernel;
+
+/// A convolution ready to run: weights in the layout of one variant, and where each four inputs lie. Owns nothing.
+struct conv_packed {
+  conv_geometry geometry{};
+  const std::int8_t* weights = nullptr;   ///< layout of the variant
+  const std::int32_t* offsets = nullptr;  ///< quads(): bytes from the first tap of an output to four input channels
+  const conv_kernel* kernel = nullptr;
+};
+
+/// Where output (0, 0) finds its first tap, and rows [y_begin, y_end) of an output. Bytes for u8.
+using conv_input = tensor_view<const std::uint8_t>;
+
+/// The functions of one variant.
+struct conv_kernel {
+  isa required;
+  std::size_t (*weight_bytes)(const conv_geometry&) noexcept;
+  void (*pack)(const conv_geometry&, const std::int8_t* w8, std::int8_t* weights) noexcept;
+  void (*rows_u8)(const conv_packed&, const conv_epilogue&, const conv_input&, const tensor_view<std::uint8_t>&,
+                  std::int32_t y_begin, std::int32_t y_end) noexcept;
+  void (*rows_f32)(const conv_packed&, const conv_epilogue&, const conv_input&, const tensor_view<float>&,
+                   std::int32_t y_begin, std::int32_t y_end) noexcept;
+};
+
+namespace conv_u8s8_impl {
+
+/// The specification. Weights (O, quads, 4).
+struct generic {
+  static constexpr isa required = isa::generic;
+
+  static std::size_t weight_bytes(const conv_geometry& g) noexcept {
+    return static_cast<std::size_t>(g.out_channels) * static_cast<std::size_t>(g.quads()) * 4;
+  }
+
+  static void pack(const conv_geometry& g, const std::int8_t* w8, std::int8_t* weights) noexcept {
+    const auto taps = std::ptrdiff_t{g.out_channels} * g.kernel_h * g.kernel_w;
+    for (std::ptrdiff_t t = 0; t < taps; ++t)
+      for (std::int32_t i = 0; i < g.in_channels_padded; ++i)
+        *weights++ = i < g.in_channels ? w8[t * g.in_channels + i] : std::int8_t{0};
+  }
+
+  static void rows_u8(const conv_packed& p, const conv_epilogue& e, const conv_input& x,
+                      const tensor_view<std::uint8_t>& y, std::int32_t y_begin, std::int32_t y_end) noexcept {
+    for (std::int32_t oy = y_begin; oy < y_end; ++oy)
+      for (std::int32_t ox = 0; ox < y.shape.w; ++ox) {
+        std::uint8_t* const out = y.at(oy, ox);
+        for (std::int32_t o = 0; o < p.geometry.out_channels; ++o)
+          out[o] = requantize_impl::generic::one(dot(p, x, oy, ox, o), static_cast<std::size_t>(o), e);
+        for (std::int32_t o = 0; o < e.pad_channels; ++o)
+          out[p.geometry.out_channels + o] = static_cast<std::uint8_t>(e.zero_point);
+      }
+  }
+
+  static void rows_f32(const conv_packed& p, const conv_epilogue& e, const conv_input& x, const tensor_view<float>& y,
+                       std::int32_t y_begin, std::int32_t y_end) noexcept {
+    for (std::int32_t oy = y_begin; oy < y_end; ++oy)
+      for (std::int32_t ox = 0; ox < y.shape.w; ++ox)
+        for (std::int32_t o = 0; o < p.geometry.out_channels; ++o)
+          y.at(oy, ox)[o] = requantize_impl::generic::one_f32(dot(p, x, oy, ox, o), static_cast<std::size_t>(o), e);
+  }
+
+private:
+  /// Wraps modulo 2^32, as every vector variant does.
+  static std::int32_t dot(const conv_packed& p, const conv_input& x, std::int32_t oy, std::int32_t ox,
+                          std::int32_t o) noexcept {
+    const std::uint8_t* const first =
+        x.at(std::ptrdiff_t{oy} * p.geometry.stride_h, std::ptrdiff_t{ox} * p.geometry.stride_w);
+    const std::int32_t quads = p.geometry.quads();
+    const std::int8_t* w = p.weights + std::ptrdiff_t{o} * quads * 4;
+    std::uint32_t sum = 0;
+    for (std::int32_t q = 0; q < quads; ++q, w += 4) {
+      const std::uint8_t* const a = first + p.offsets[q];
+      sum += static_cast<std::uint32_t>(a[0] * w[0] + a[1] * w[1] + a[2] * w[2] + a[3] * w[3]);
+    }
+    return static_cast<std::int32_t>(sum);
+  }
+};
+
+}  // namespace conv_u8s8_impl
+
+}  // namespace dsmm::inline DSMM_ABI::kernels
