@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "dsmm/config.hpp"
+#include "dsmm/graph/format.hpp"
+#include "dsmm/graph/model.hpp"
+#include "dsmm/graph/op_kind.hpp"
+#include "dsmm/graph/verify/tensors.hpp"
+
+namespace dsmm::inline DSMM_ABI {
+
+/// What one run of an op, a program or a model costs.
+struct work {
+  std::uint64_t multiply_adds = 0;  ///< of convolutions, linear layers and attention
+  std::uint64_t parameters = 0;     ///< elements of the constants that are read
+  std::uint64_t constant_bytes = 0;
+
+  work& operator+=(const work& other) noexcept {
+    multiply_adds += other.multiply_adds;
+    parameters += other.parameters;
+    constant_bytes += other.constant_bytes;
+    return *this;
+  }
+};
+
+inline work work_of(const model& m, const format::op_row& op) noexcept {
+  const auto in = m.inputs(op);
+  const auto elements = [&](std::uint32_t tensor) { return verify_impl::elements(m.tensors()[tensor]); };
+  work w;
+  for (const std::uint32_t i : in) {
+    if (i == format::no_tensor || m.tensors()[i].kind != format::tensor_kind::constant) continue;
+    w.parameters += elements(i);
+    w.constant_bytes += m.tensors()[i].length;
+  }
+  switch (static_cast<op_kind>(op.kind)) {
+    case op_kind::conv2d:
+    case op_kind::dwconv2d:
+    case op_kind::linear:
+    case op_kind::causal_conv1d:
+      w.multiply_adds = elements(m.outputs(op)[0]) * verify_impl::depth(m.tensors()[in[1]]);
+      break;
+    case op_kind::attention:  // scores and weighted sum
+      w.multiply_adds = 2 * elements(in[0]) * static_cast<std::uint64_t>(m.tensors()[in[1]].dims[0]);
+      break;
+    default: break;
+  }
+  return w;
+}
+
+inline work work_of(const model& m, const format::program_row& program) noexcept {
+  work sum;
+  for (const format::op_row& op : m.ops(program)) sum += work_of(m, op);
+  return sum;
+}
+
+}  // namespace dsmm::inline DSMM_ABI

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "dsmm/config.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace dsmm::inline DSMM_ABI::tools {
+
+/// Each sub-command lives in a file of its own. Its function declares options on `app` and sets app.callback(); the
+/// callback does the job, throws `problem` if it cannot, and prints results on stdout.
+void info(CLI::App& app);
+
+struct command {
+  const char* name;
+  const char* summary;
+  const char* example;
+  void (*declare)(CLI::App& app);
+};
+
+/// In the order in which help shows them.
+inline constexpr command commands[] = {
+    {"info", "show what is inside a model", "dsmm info part.dsmm --ops", info},
+};
+
+}  // namespace dsmm::inline DSMM_ABI::tools
