@@ -164,7 +164,7 @@ TEST_CASE("result meta: survives what stands between inspection and reject gate"
   for (const char* between : {"queue", "tee ! queue", "videoconvert ! video/x-raw,format=RGB",
                               "videoscale ! video/x-raw,width=32,height=24", "videoflip method=clockwise",
                               "videorate ! video/x-raw,framerate=60/1", "pngenc ! pngdec", "videocrop left=4"}) {
-      continue;
+    continue;
     CAPTURE(between);
     GstHarness* const h = gst_harness_new_parse(between);
     gst_harness_set_src_caps_str(h, "video/x-raw,format=GRAY8,width=64,height=48,framerate=30/1");

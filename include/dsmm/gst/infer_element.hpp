@@ -66,6 +66,7 @@ public:
   gboolean stop();
   gboolean set_caps(GstCaps* in, GstCaps* out);
   gboolean sink_event(GstEvent* event);
+  gboolean src_event(GstEvent* event);
   gboolean query(GstPadDirection direction, GstQuery* query);
   gboolean propose_allocation(GstQuery* decide, GstQuery* query);
   GstFlowReturn transform_ip(GstBuffer* buffer);
@@ -124,6 +125,7 @@ void basic_infer<Policy>::describe(base_class* klass) {
   override_vfunc<&basic_infer::stop>(klass->stop);
   override_vfunc<&basic_infer::set_caps>(klass->set_caps);
   override_vfunc<&basic_infer::sink_event>(klass->sink_event);
+  override_vfunc<&basic_infer::src_event>(klass->src_event);
   override_vfunc<&basic_infer::query>(klass->query);
   override_vfunc<&basic_infer::propose_allocation>(klass->propose_allocation);
   override_vfunc<&basic_infer::transform_ip>(klass->transform_ip);
@@ -264,6 +266,13 @@ gboolean basic_infer<Policy>::sink_event(GstEvent* event) {
   return parent_class<basic_infer>->sink_event(self_, event);
 }
 
+/// The base class would skip frames after a QoS event if somebody switched its property `qos` on: it never sees one.
+template <class Policy>
+gboolean basic_infer<Policy>::src_event(GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) return gst_pad_push_event(GST_BASE_TRANSFORM_SINK_PAD(self_), event);
+  return parent_class<basic_infer>->src_event(self_, event);
+}
+
 /// Own share of the pipeline's latency: what was promised, or else what 99 % of the inspections took and 5 % more.
 template <class Policy>
 GstClockTime basic_infer<Policy>::own_latency() {
@@ -274,6 +283,11 @@ GstClockTime basic_infer<Policy>::own_latency() {
 
 template <class Policy>
 gboolean basic_infer<Policy>::query(GstPadDirection direction, GstQuery* query) {
+  if (direction == GST_PAD_SINK && GST_QUERY_TYPE(query) == GST_QUERY_CAPS) {
+    if (!parent_class<basic_infer>->query(self_, direction, query)) return FALSE;
+    if (running_) contract_->narrow(query);
+    return TRUE;
+  }
   if (direction != GST_PAD_SRC || GST_QUERY_TYPE(query) != GST_QUERY_LATENCY)
     return parent_class<basic_infer>->query(self_, direction, query);
   if (!gst_pad_peer_query(GST_BASE_TRANSFORM_SINK_PAD(self_), query)) return FALSE;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glib.h>
+#include <gst/gst.h>
 
 #include <algorithm>
 #include <atomic>
@@ -67,6 +67,19 @@ public:
           }))
         return "it needs a sensor that the running model does not have";
     return nullptr;
+  }
+
+  /// Narrows the answer to a caps query to the model's frame size, so that a videoscale before it knows what to do.
+  void narrow(GstQuery* query) const {
+    if (width_ == 0 || height_ == 0) return;  // a model of sensors alone
+    GstCaps* answer = nullptr;
+    gst_query_parse_caps_result(query, &answer);
+    GstCaps* const size =
+        gst_caps_new_simple("video/x-raw", "width", G_TYPE_INT, width_, "height", G_TYPE_INT, height_, nullptr);
+    GstCaps* const narrowed = gst_caps_intersect_full(answer, size, GST_CAPS_INTERSECT_FIRST);
+    gst_query_set_caps_result(query, narrowed);
+    gst_caps_unref(narrowed);
+    gst_caps_unref(size);
   }
 
 private:
