@@ -25,7 +25,8 @@ struct executor {
   /// Convenience: f(i) for a callable that outlives the call.
   template <class F>
   void each(std::uint32_t count, F&& f) const noexcept {
-    run(count, [](void* arg, std::uint32_t i) { (*static_cast<std::remove_reference_t<F>*>(arg))(i); }, &f);
+    run(
+        count, [](void* arg, std::uint32_t i) { (*static_cast<std::remove_reference_t<F>*>(arg))(i); }, &f);
   }
 };
 

@@ -15,7 +15,7 @@ class fixed_array {
 public:
   fixed_array() noexcept = default;
   /// `size` value-initialised elements; ask valid() before use.
-  explicit fixed_array(std::size_t size) noexcept : data_(new(std::nothrow) T[size == 0 ? 1 : size]()), size_(size) {}
+  explicit fixed_array(std::size_t size) noexcept : data_(new (std::nothrow) T[size == 0 ? 1 : size]()), size_(size) {}
 
   bool valid() const noexcept { return data_ != nullptr; }
   std::size_t size() const noexcept { return size_; }

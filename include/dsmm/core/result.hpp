@@ -14,23 +14,23 @@ namespace dsmm::inline DSMM_ABI {
 /// What went wrong, named after what the caller can do about it.
 enum class errc : std::uint8_t {
   ok = 0,
-  not_found,          ///< a file, tensor or program of that name does not exist
-  io,                 ///< the operating system refused a read or write
-  bad_magic,          ///< not a .dsmm file
-  bad_version,        ///< made by a newer dsmm
-  truncated,          ///< shorter than it says
-  bad_hash,           ///< bytes were damaged after writing
-  bad_layout,         ///< sections overlap, leave gaps, or are not aligned
-  bad_index,          ///< an index points outside its table
-  bad_value,          ///< an attribute is outside its range
-  too_large,          ///< a size is above the cap, or a product overflows
-  shape_mismatch,     ///< extents do not fit together
-  dtype_mismatch,     ///< element types do not fit together
-  unsupported,        ///< valid, but this build cannot do it
-  arena_too_small,    ///< give prepare() at least required() bytes
-  wrong_product,      ///< the model is for another product, camera or sensor set
-  self_test_failed,   ///< the stored golden result was not reproduced on this machine
-  invalid_argument,   ///< the call itself is wrong
+  not_found,         ///< a file, tensor or program of that name does not exist
+  io,                ///< the operating system refused a read or write
+  bad_magic,         ///< not a .dsmm file
+  bad_version,       ///< made by a newer dsmm
+  truncated,         ///< shorter than it says
+  bad_hash,          ///< bytes were damaged after writing
+  bad_layout,        ///< sections overlap, leave gaps, or are not aligned
+  bad_index,         ///< an index points outside its table
+  bad_value,         ///< an attribute is outside its range
+  too_large,         ///< a size is above the cap, or a product overflows
+  shape_mismatch,    ///< extents do not fit together
+  dtype_mismatch,    ///< element types do not fit together
+  unsupported,       ///< valid, but this build cannot do it
+  arena_too_small,   ///< give prepare() at least required() bytes
+  wrong_product,     ///< the model is for another product, camera or sensor set
+  self_test_failed,  ///< the stored golden result was not reproduced on this machine
+  invalid_argument,  ///< the call itself is wrong
 };
 
 /// Short name of a code, for logs. Static storage.

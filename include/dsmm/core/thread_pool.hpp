@@ -34,9 +34,9 @@ public:
   executor handle() noexcept { return {this, width_, &parallel_for}; }
 
 private:
-  // ticket_ packs {epoch : 24, count : 20, next index : 20}. A thread that wakes late for an old job cannot take an index
-  // of a new one, because the compare-exchange sees another epoch; and while an index of a job is untaken, fn_ and arg_
-  // are that job's.
+  // ticket_ packs {epoch : 24, count : 20, next index : 20}. A thread that wakes late for an old job cannot take an
+  // index of a new one, because the compare-exchange sees another epoch; and while an index of a job is untaken, fn_
+  // and arg_ are that job's.
   static void parallel_for(void* self, std::uint32_t count, void (*fn)(void*, std::uint32_t), void* arg) noexcept {
     static_cast<thread_pool*>(self)->run(count, fn, arg);
   }

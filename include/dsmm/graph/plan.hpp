@@ -19,11 +19,11 @@
 namespace dsmm::inline DSMM_ABI {
 
 struct tensor_place {
-  tensor_layout layout{};       ///< activations; halo in elements
-  std::uint64_t offset = 0;     ///< in the arena
-  std::uint64_t bytes = 0;      ///< 0: a constant, or never used
+  tensor_layout layout{};             ///< activations; halo in elements
+  std::uint64_t offset = 0;           ///< in the arena
+  std::uint64_t bytes = 0;            ///< 0: a constant, or never used
   std::uint32_t first = 0, last = 0;  ///< ops that write and last read it (inputs, outputs: the whole program)
-  std::uint32_t capacity = 0;   ///< rows of a state ring
+  std::uint32_t capacity = 0;         ///< rows of a state ring
 };
 
 struct op_place {
@@ -102,8 +102,8 @@ private:
       tensor_place& place = plan_.tensors[i];
       tensor_layout& l = place.layout;
       const bool padded = ops::type_of(t) == dtype::u8 && t.kind != format::tensor_kind::input;
-      l.channels = padded ? static_cast<std::int32_t>(round_up(static_cast<std::size_t>(t.dims[2]), channel_block))
-                          : t.dims[2];
+      l.channels =
+          padded ? static_cast<std::int32_t>(round_up(static_cast<std::size_t>(t.dims[2]), channel_block)) : t.dims[2];
       const checked_size row = checked_size(extent(l.left) + extent(t.dims[1]) + extent(l.right)) *
                                checked_size(extent(l.channels)) * checked_size(size_of(ops::type_of(t)));
       checked_size bytes = row * checked_size(extent(l.top) + extent(t.dims[0]) + extent(l.bottom));
@@ -134,7 +134,8 @@ private:
           place.last = std::max(place.last, i);
         }
         for (std::uint32_t k = 0; k < op.inputs(); ++k)
-          if (op.has_input(k)) plan_.tensors[op.input_index(k)].last = std::max(plan_.tensors[op.input_index(k)].last, i);
+          if (op.has_input(k))
+            plan_.tensors[op.input_index(k)].last = std::max(plan_.tensors[op.input_index(k)].last, i);
       }
     }
   }

@@ -24,15 +24,15 @@
 namespace dsmm::inline DSMM_ABI {
 
 struct session_options {
-  executor exec{};            ///< runs on the calling thread by default
-  std::optional<isa> level;   ///< instruction set; the machine's best (or DSMM_ISA) by default. Never changes a result.
+  executor exec{};           ///< runs on the calling thread by default
+  std::optional<isa> level;  ///< instruction set; the machine's best (or DSMM_ISA) by default. Never changes a result.
 };
 
 /// A model made ready to run: packed weights, states and activations in one arena that the caller owns.
 ///
 /// required() and prepare() may fail and may allocate tables for planning; run() can do neither, takes no lock, and
 /// gives the same bits on every machine, instruction set and thread count.
-/// The model's file and the arena must outlive the session. One thread at a time; sessions may share a model.
+/// The model's file and the arena must outlive the session. One thread at a time; sessions may share a file.
 class session {
 public:
   /// Bytes of arena that prepare() needs, at any 64-byte aligned address. Errors: as make_plan.
@@ -61,11 +61,11 @@ public:
     return s;
   }
 
-  const model& source() const noexcept { return *model_; }
+  const model& source() const noexcept { return model_; }
 
   /// Index of a tensor for u8() and f32(); look it up once, at setup. Errors: not_found.
   result<std::uint32_t> find(std::string_view name) const noexcept {
-    if (const auto i = model_->find_tensor(name)) return *i;
+    if (const auto i = model_.find_tensor(name)) return *i;
     return failure{errc::not_found, "the model has no tensor of this name"}.named(name.data(), name.size());
   }
   /// Views of inputs (written before run; values stay) and outputs (hold until the next run of their program).
@@ -75,7 +75,7 @@ public:
   /// Runs the ops of one program. Neither allocates, locks nor throws.
   void run(std::uint32_t program = 0) noexcept {
     const exact_float_mode mode;
-    const format::program_row& p = model_->programs()[program];
+    const format::program_row& p = model_.programs()[program];
     for (std::uint32_t i = p.first_op; i < p.first_op + p.op_count; ++i) {
       const step& s = steps_[i];
       if (s.halo_of != format::no_tensor) fill_halo(s.halo_of);
@@ -85,9 +85,9 @@ public:
 
   /// Forgets all states: the next run is the first of a new stream.
   void reset() noexcept {
-    for (std::uint32_t i = 0; i < model_->tensors().size(); ++i)
+    for (std::uint32_t i = 0; i < model_.tensors().size(); ++i)
       if (operands_[i].state != nullptr)
-        operands_[i].state->reset(static_cast<std::uint8_t>(model_->tensors()[i].zero_point));
+        operands_[i].state->reset(static_cast<std::uint8_t>(model_.tensors()[i].zero_point));
   }
 
 private:
@@ -98,7 +98,7 @@ private:
   };
 
   session(const model& m, std::span<std::byte> arena, executor exec) noexcept
-      : model_(&m), arena_(arena.data()), context_{exec, nullptr} {}
+      : model_(m), arena_(arena.data()), context_{exec, nullptr} {}
 
   static result<isa> level_of(const session_options& options) noexcept {
     if (options.level) return *options.level;
@@ -121,27 +121,27 @@ private:
   }
 
   result<void> build(const memory_plan& plan, isa level) noexcept {
-    const std::size_t tensors = model_->tensors().size();
-    steps_ = table<step>(model_->ops().size());
+    const std::size_t tensors = model_.tensors().size();
+    steps_ = table<step>(model_.ops().size());
     operands_ = table<ops::operand>(tensors);
     layouts_ = table<tensor_layout>(tensors);
     state_ring* const rings = table<state_ring>(tensors);
     std::memset(arena_, 0, plan.bytes);
     context_.scratch = arena_ + plan.scratch;
     for (std::uint32_t i = 0; i < tensors; ++i) bind(i, plan.tensors[i], rings[i]);
-    for (std::uint32_t i = 0; i < model_->ops().size(); ++i)
+    for (std::uint32_t i = 0; i < model_.ops().size(); ++i)
       if (auto ok = prepare_op(i, plan.ops[i], level); !ok) return ok.error();
     for (std::uint32_t i = 0; i < tensors; ++i)
-      if (model_->tensors()[i].kind == format::tensor_kind::input && has_halo(i)) fill_halo(i);
+      if (model_.tensors()[i].kind == format::tensor_kind::input && has_halo(i)) fill_halo(i);
     return {};
   }
 
   void bind(std::uint32_t index, const tensor_place& place, state_ring& ring) noexcept {
-    const format::tensor_row& t = model_->tensors()[index];
+    const format::tensor_row& t = model_.tensors()[index];
     ops::operand& o = operands_[index];
     o.shape = ops::shape_of(t);
     if (t.kind == format::tensor_kind::constant) {
-      o.data = const_cast<std::byte*>(model_->constant(index).data());  // read only: ops get it as an input
+      o.data = const_cast<std::byte*>(model_.constant(index).data());  // read only: ops get it as an input
       o.pixel = t.dims[2];
       o.row = std::ptrdiff_t{t.dims[1]} * t.dims[2];
       return;
@@ -152,7 +152,8 @@ private:
     const std::size_t element = size_of(ops::type_of(t));
     std::byte* const base = arena_ + place.offset;
     if (t.kind == format::tensor_kind::state) {
-      ring = {base, static_cast<std::size_t>(o.row) * element, static_cast<std::uint32_t>(t.dims[0]), place.capacity, 0};
+      ring = {base, static_cast<std::size_t>(o.row) * element, static_cast<std::uint32_t>(t.dims[0]), place.capacity,
+              0};
       o.state = &ring;
     } else {
       o.data = base + static_cast<std::size_t>(l.top * o.row + l.left * o.pixel) * element;
@@ -160,7 +161,7 @@ private:
   }
 
   result<void> prepare_op(std::uint32_t index, const op_place& place, isa level) noexcept {
-    const ops::op_view op(*model_, index);
+    const ops::op_view op(model_, index);
     ops::op_binding binding;
     binding.level = level;
     for (std::uint32_t k = 0; k < op.inputs(); ++k)
@@ -183,7 +184,7 @@ private:
     const ops::operand& o = operands_[index];
     const tensor_layout& l = layouts_[index];
     if (o.state != nullptr) return;
-    const int value = model_->tensors()[index].zero_point;
+    const int value = model_.tensors()[index].zero_point;
     auto* const first = reinterpret_cast<std::uint8_t*>(o.data);
     auto* const origin = first - l.top * o.row - l.left * o.pixel;
     const auto bytes = [](std::ptrdiff_t n) { return static_cast<std::size_t>(n); };
@@ -193,7 +194,7 @@ private:
     std::memset(first + (o.shape.h - 1) * o.row + inside, value, bytes(l.right * o.pixel + l.bottom * o.row));
   }
 
-  const model* model_;
+  model model_;
   std::byte* arena_;
   ops::run_context context_;
   step* steps_ = nullptr;

@@ -8,19 +8,19 @@ namespace dsmm::inline DSMM_ABI {
 
 /// Everything a verdict rests on. Each flag starts as bad: what nobody has shown to be good counts as bad.
 struct evidence {
-  bool frame_present = false;    ///< a picture arrived for this part
-  bool intact = false;           ///< transport reported no damage, the checksum holds, the size is complete
-  bool caps_match = false;       ///< size and pixel format are the model's
-  bool tag_match = false;        ///< trigger tag or frame id is the part's
-  bool fresh = false;            ///< not older than the recipe allows
-  bool not_repeated = false;     ///< differs from the previous picture
-  bool well_exposed = false;     ///< brightness and contrast are inside the recipe's range
-  bool model_armed = false;      ///< the model is the recipe's and has passed its self-test
-  bool in_time = false;          ///< everything finished before the deadline
-  bool sensors_good = false;     ///< every required sensor is good, its age within bounds
-  bool log_durable = false;      ///< the record is on disk, or the recipe does not ask for that
-  bool score_valid = false;      ///< the score is a finite number
-  bool defect = true;            ///< the score is at or above the threshold
+  bool frame_present = false;  ///< a picture arrived for this part
+  bool intact = false;         ///< transport reported no damage, the checksum holds, the size is complete
+  bool caps_match = false;     ///< size and pixel format are the model's
+  bool tag_match = false;      ///< trigger tag or frame id is the part's
+  bool fresh = false;          ///< not older than the recipe allows
+  bool not_repeated = false;   ///< differs from the previous picture
+  bool well_exposed = false;   ///< brightness and contrast are inside the recipe's range
+  bool model_armed = false;    ///< the model is the recipe's and has passed its self-test
+  bool in_time = false;        ///< everything finished before the deadline
+  bool sensors_good = false;   ///< every required sensor is good, its age within bounds
+  bool log_durable = false;    ///< the record is on disk, or the recipe does not ask for that
+  bool score_valid = false;    ///< the score is a finite number
+  bool defect = true;          ///< the score is at or above the threshold
 };
 
 struct decision {

@@ -72,13 +72,13 @@ struct halo {
 struct op_request {
   std::array<halo, max_inputs> input_halo{};
   std::array<std::uint32_t, max_inputs> state_extra{};  ///< extra rows that the ring of a state input must keep
-  std::size_t prepared_bytes = 0;  ///< packed weights and tables; kept
-  std::size_t scratch_bytes = 0;   ///< valid during run() only
+  std::size_t prepared_bytes = 0;                       ///< packed weights and tables; kept
+  std::size_t scratch_bytes = 0;                        ///< valid during run() only
 };
 
 /// Where an op finds a tensor at run time. A state has moved by the next run, so its view is asked for each time.
 struct operand {
-  std::byte* data = nullptr;       ///< first element inside the halo; null for a state
+  std::byte* data = nullptr;  ///< first element inside the halo; null for a state
   state_ring* state = nullptr;
   extents shape{};
   std::ptrdiff_t row = 0, pixel = 0;  ///< elements
@@ -89,6 +89,13 @@ struct operand {
     return {reinterpret_cast<T*>(const_cast<std::byte*>(at)), shape, row, pixel};
   }
 };
+
+/// Appends every row of a series to a state.
+template <class T>
+void push_rows(state_ring& state, tensor_view<const T> x) noexcept {
+  state.push(reinterpret_cast<const std::byte*>(x.data), static_cast<std::size_t>(x.row) * sizeof(T),
+             static_cast<std::size_t>(x.shape.c) * sizeof(T), static_cast<std::uint32_t>(x.shape.h));
+}
 
 struct op_binding {
   std::array<operand, max_inputs> input{};

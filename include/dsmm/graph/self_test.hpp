@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "dsmm/config.hpp"
+#include "dsmm/core/result.hpp"
+#include "dsmm/core/rng.hpp"
+#include "dsmm/core/sha256.hpp"
+#include "dsmm/graph/session.hpp"
+
+namespace dsmm::inline DSMM_ABI {
+
+namespace detail {
+
+/// Visits each (H, W) row of C elements of a tensor as bytes.
+template <class F>
+void each_pixel(const session& s, std::uint32_t index, F&& f) noexcept {
+  const format::tensor_row& t = s.source().tensors()[index];
+  const auto visit = [&](const auto& view) {
+    using element = std::remove_pointer_t<decltype(view.data)>;
+    for (std::int32_t y = 0; y < view.shape.h; ++y)
+      for (std::int32_t x = 0; x < view.shape.w; ++x)
+        f(std::span<element>(view.at(y, x), static_cast<std::size_t>(view.shape.c)));
+  };
+  if (ops::type_of(t) == dtype::u8) visit(s.u8(index));
+  else visit(s.f32(index));
+}
+
+inline bool touches(const model& m, std::uint32_t program, std::uint32_t tensor, bool as_input) noexcept {
+  for (const format::op_row& op : m.ops(m.programs()[program]))
+    for (const std::uint32_t i : as_input ? m.inputs(op) : m.outputs(op))
+      if (i == tensor) return true;
+  return false;
+}
+
+}  // namespace detail
+
+/// The digest of a program's outputs over `runs` runs on fresh states, its inputs drawn from rng(seed): u8 uniform,
+/// f32 uniform in [-1, 1), tensor by tensor in file order, before each run. The same on every machine.
+inline sha256_digest run_digest(session& s, std::uint32_t program, std::uint64_t seed, std::uint32_t runs) noexcept {
+  const model& m = s.source();
+  rng random(seed);
+  sha256 hash;
+  s.reset();
+  const auto count = static_cast<std::uint32_t>(m.tensors().size());
+  for (std::uint32_t r = 0; r < runs; ++r) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (m.tensors()[i].kind != format::tensor_kind::input || !detail::touches(m, program, i, true)) continue;
+      detail::each_pixel(s, i, [&]<class T>(std::span<T> row) {
+        for (T& v : row)
+          if constexpr (sizeof(T) == 1) v = static_cast<T>(random.u32() >> 24);
+          else v = random.uniform(-1.0f, 1.0f);
+      });
+    }
+    s.run(program);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (m.tensors()[i].kind != format::tensor_kind::output || !detail::touches(m, program, i, false)) continue;
+      detail::each_pixel(s, i, [&](auto row) { hash.update(std::as_bytes(row)); });
+    }
+  }
+  s.reset();
+  return hash.finish();
+}
+
+/// Repeats the golden runs that the file stores. Errors: self_test_failed, with the entry's index: this machine, this
+/// compiler or this memory does not compute what the model's author saw, and the model must not be armed.
+inline result<void> self_test(session& s) noexcept {
+  const auto tests = s.source().self_tests();
+  for (std::size_t i = 0; i < tests.size(); ++i)
+    if (run_digest(s, tests[i].program, tests[i].seed, tests[i].runs) != tests[i].hash)
+      return failure{errc::self_test_failed,
+                     "the model's golden result is not reproduced here: check compiler flags and memory, do not arm",
+                     static_cast<std::int64_t>(i)};
+  return {};
+}
+
+}  // namespace dsmm::inline DSMM_ABI

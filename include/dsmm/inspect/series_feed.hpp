@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "dsmm/config.hpp"
+#include "dsmm/core/result.hpp"
+#include "dsmm/graph/session.hpp"
+#include "dsmm/inspect/model_meta.hpp"
+#include "dsmm/stream/hop.hpp"
+#include "dsmm/stream/sensor_span.hpp"
+
+namespace dsmm::inline DSMM_ABI {
+
+/// Runs the "hop" program of a model over the sensor windows of successive frames: every sample once, hop by hop.
+class series_feed {
+public:
+  struct report {
+    std::size_t hops = 0;    ///< runs of the program for this frame
+    bool restarted = false;  ///< samples were lost and the states began anew
+    bool usable = true;      ///< every required sensor is there and good or patched
+    bool warm = false;       ///< the states have seen enough hops since the last restart
+  };
+
+  series_feed() noexcept = default;
+
+  /// Binds the model's sensors to the hop program's inputs. A model without that program gives an empty feed.
+  /// Errors: wrong_product (META and the program's inputs disagree), too_large.
+  static result<series_feed> make(const session& s, std::span<const sensor_need> needs) {
+    series_feed feed;
+    const auto program = s.source().find_program("hop");
+    if (!program) return feed;
+    feed.program_ = *program;
+    feed.present_ = true;
+    std::uint32_t slow_channels = 0;
+    for (std::size_t i = 0; i < needs.size(); ++i) {
+      if (needs[i].role == sensor_role::slow) {
+        feed.slow_.push_back({i, needs[i], slow_channels, 0, {}});
+        feed.slow_.back().held.resize(needs[i].channels);
+        slow_channels += needs[i].channels;
+        continue;
+      }
+      if (feed.beat_ != none) return wrong("a model has exactly one sensor of role hop");
+      feed.beat_ = i;
+      feed.beat_need_ = needs[i];
+      const auto tensor = s.find(needs[i].name);
+      if (!tensor) return tensor.error();
+      feed.beat_tensor_ = *tensor;
+      feed.hop_ = static_cast<std::uint32_t>(s.f32(*tensor).shape.h);
+      if (s.f32(*tensor).shape.c != static_cast<std::int32_t>(needs[i].channels))
+        return wrong("META and the hop program disagree on the channels of a sensor");
+    }
+    if (feed.beat_ == none) return wrong("the hop program needs a sensor of role hop in META");
+    if (slow_channels != 0) {
+      const auto tensor = s.find("slow");
+      if (!tensor) return tensor.error();
+      feed.slow_tensor_ = *tensor;
+      if (s.f32(*tensor).shape.c != static_cast<std::int32_t>(slow_channels))
+        return wrong("META and the hop program disagree on the slow channels");
+    }
+    auto cutter = hop_cutter::make(feed.hop_, feed.beat_need_.channels);
+    if (!cutter) return cutter.error();
+    feed.cutter_ = std::move(*cutter);
+    return feed;
+  }
+
+  bool present() const noexcept { return present_; }
+  /// Hops after a restart until the states are worth a verdict.
+  void set_warm_up(std::size_t hops) noexcept { warm_up_ = hops; }
+
+  /// needed[i] is the span of the model's sensor i, or nullptr if the line does not have it. No allocation, no throw.
+  report feed(session& s, std::span<const sensor_span* const> needed) noexcept {
+    report r;
+    if (!present_) return r;
+    r.usable = usable(beat_need_, needed[beat_]);
+    for (const slow_input& slow : slow_) r.usable = usable(slow.need, needed[slow.sensor]) && r.usable;
+    if (const sensor_span* const beat = needed[beat_]; beat != nullptr) {
+      const std::int64_t end = beat->first_index + static_cast<std::int64_t>(beat->count);
+      const auto cut = cutter_.consume(*beat, [&](std::int64_t first, const float* samples) noexcept {
+        if (first != expected_) {
+          s.reset();
+          since_restart_ = 0;
+          r.restarted = expected_ >= 0;
+        }
+        expected_ = first + hop_;
+        const auto in = s.f32(beat_tensor_);
+        std::copy_n(samples, std::size_t{hop_} * beat_need_.channels, in.data);
+        for (slow_input& slow : slow_) take_mean(slow, needed[slow.sensor], expected_, end, s);
+        s.run(program_);
+        ++since_restart_;
+      });
+      r.hops = cut.hops;
+    }
+    r.warm = since_restart_ >= warm_up_;
+    return r;
+  }
+
+  /// The next hop begins a new series.
+  void restart() noexcept {
+    expected_ = -1;
+    since_restart_ = 0;
+    for (slow_input& slow : slow_) {
+      slow.offset = 0;
+      slow.taken = -1;
+    }
+  }
+
+private:
+  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+
+  struct slow_input {
+    std::size_t sensor;
+    sensor_need need;
+    std::uint32_t channel;    ///< first channel in the tensor "slow"
+    std::int64_t offset;      ///< of its index against the beat's, times the ratio of rates
+    std::vector<float> held;  ///< the last mean
+    std::int64_t taken = -1;  ///< samples before this index have been averaged
+  };
+
+  static failure wrong(const char* text) noexcept { return failure{errc::wrong_product, text}; }
+  static bool usable(const sensor_need& need, const sensor_span* span) noexcept {
+    return !need.required ||
+           (span != nullptr && span->health <= sensor_health::patched && span->channels == need.channels);
+  }
+
+  /// Mean of the slow sensor's samples since the last hop, up to the time of beat sample `at`; `end` is the beat's
+  /// newest. Indices of the two sensors run at the ratio of their rates; the offset between them is corrected only when
+  /// clocks have drifted apart by more than a sample, so that it does not depend on where frames happen to fall.
+  void take_mean(slow_input& slow, const sensor_span* span, std::int64_t at, std::int64_t end, session& s) noexcept {
+    if (span != nullptr && span->count != 0 && span->channels == slow.need.channels) {
+      const double ratio = slow.need.rate_hz / beat_need_.rate_hz;
+      const std::int64_t last = span->first_index + static_cast<std::int64_t>(span->count);
+      const std::int64_t seen = last - static_cast<std::int64_t>(static_cast<double>(end - at) * ratio);
+      std::int64_t stop = static_cast<std::int64_t>(static_cast<double>(at) * ratio) + slow.offset;
+      if (seen - stop > 1 || stop - seen > 1) {
+        slow.offset += seen - stop;
+        stop = seen;
+      }
+      const std::int64_t from = std::max({slow.taken, span->first_index, stop - max_averaged});
+      stop = std::min(stop, last);
+      if (stop > from) average(slow, *span, from, stop);
+      slow.taken = std::max(slow.taken, stop);
+    }
+    std::copy(slow.held.begin(), slow.held.end(), s.f32(slow_tensor_).data + slow.channel);
+  }
+
+  static void average(slow_input& slow, const sensor_span& span, std::int64_t from, std::int64_t stop) noexcept {
+    for (std::uint32_t c = 0; c < span.channels; ++c) {
+      float sum = 0;
+      for (std::int64_t i = from; i < stop; ++i) sum += span.samples[(i - span.first_index) * span.channels + c];
+      slow.held[c] = sum / static_cast<float>(stop - from);
+    }
+  }
+
+  static constexpr std::int64_t max_averaged = 1024;  ///< bounds the work after a silence
+
+  bool present_ = false;
+  std::uint32_t program_ = 0, hop_ = 1, beat_tensor_ = 0, slow_tensor_ = 0;
+  std::size_t beat_ = none, warm_up_ = 16, since_restart_ = 0;
+  std::int64_t expected_ = -1;
+  sensor_need beat_need_{};
+  std::vector<slow_input> slow_;
+  hop_cutter cutter_;
+};
+
+}  // namespace dsmm::inline DSMM_ABI

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "dsmm/config.hpp"
+#include "dsmm/core/checked.hpp"
+#include "dsmm/kernels/conv_u8s8.hpp"
+#include "dsmm/ops/conv_tables.hpp"
+#include "dsmm/ops/op.hpp"
+
+namespace dsmm::inline DSMM_ABI::ops {
+
+/// What conv2d, linear and causal_conv1d have in common: groups of packed weights and one epilogue.
+struct packed_conv {
+  kernels::conv_packed* groups = nullptr;  ///< group_count packed weights
+  std::int32_t group_count = 1;
+  std::int32_t in_per_group = 0, out_per_group = 0;
+  conv_tables tables{};
+  kernels::conv_epilogue epilogue{};  ///< of the first group
+  bool to_u8 = true;
+
+  /// Output rows [begin, end) from x, whose data points at the first tap of output (0, 0).
+  void rows(tensor_view<const std::uint8_t> x, const operand& output, std::int32_t begin,
+            std::int32_t end) const noexcept {
+    for (std::int32_t g = 0; g < group_count; ++g) {
+      tensor_view<const std::uint8_t> in = x;
+      in.data += g * in_per_group;
+      kernels::conv_epilogue e = epilogue;
+      const std::ptrdiff_t first = g * out_per_group;
+      e.bias += first;
+      e.multiplier += first;
+      e.shift += first;
+      e.factor += first;
+      if (g + 1 != group_count) e.pad_channels = 0;
+      if (to_u8) kernels::conv_rows_u8(groups[g], e, in, group_of(output.view<std::uint8_t>(), g), begin, end);
+      else kernels::conv_rows_f32(groups[g], e, in, group_of(output.view<float>(), g), begin, end);
+    }
+  }
+
+private:
+  template <class T>
+  tensor_view<T> group_of(tensor_view<T> y, std::int32_t g) const noexcept {
+    y.data += g * out_per_group;
+    y.shape.c = out_per_group;
+    return y;
+  }
+};
+
+/// Geometry of a whole convolution op as the kernels see it.
+struct conv_form {
+  kernels::conv_geometry geometry{};  ///< of one group
+  std::int32_t groups = 1;
+  bool merged = false;  ///< a row of taps is one run of bytes: (kw * I) channels instead of kw taps of I
+
+  /// `pixel` is the distance of two input pixels in bytes. Where channels are not padded in memory (pictures), the taps
+  /// of a row lie side by side, and 5 x 5 on one channel is 5 runs of 5 bytes instead of 25 padded dwords.
+  static conv_form of(const format::tensor_row& w, std::int32_t stride_h, std::int32_t stride_w,
+                      std::int32_t dilation_h, std::int32_t dilation_w, std::int32_t groups,
+                      std::ptrdiff_t pixel) noexcept {
+    conv_form f;
+    f.groups = groups;
+    const std::int32_t in = w.dims[3];
+    f.merged = groups == 1 && dilation_w == 1 && pixel == in && w.dims[2] > 1 && in % channel_block != 0;
+    const std::int32_t run = f.merged ? in * w.dims[2] : in;
+    f.geometry.kernel_h = w.dims[1];
+    f.geometry.kernel_w = f.merged ? 1 : w.dims[2];
+    f.geometry.stride_h = stride_h;
+    f.geometry.stride_w = stride_w;
+    f.geometry.dilation_h = dilation_h;
+    f.geometry.dilation_w = dilation_w;
+    f.geometry.in_channels = run;
+    f.geometry.in_channels_padded = static_cast<std::int32_t>(round_up(static_cast<std::size_t>(run), channel_block));
+    f.geometry.out_channels = w.dims[0] / groups;
+    return f;
+  }
+
+  std::size_t prepared_bytes(isa level) const noexcept {
+    const auto count = static_cast<std::size_t>(groups);
+    return conv_tables::bytes(static_cast<std::size_t>(geometry.out_channels) * count + 64) +
+           round_up(count * sizeof(kernels::conv_packed), 64) +
+           count * round_up(kernels::conv_pack_bytes(geometry, level), 64);
+  }
+};
+
+/// Packs weights (input 1), bias (2) and scale (3) of a convolution-like op. Errors: bad_value, too_large.
+inline result<packed_conv> pack_conv(const op_view& op, const conv_form& form, const op_binding& bind, bool relu,
+                                     std::span<std::byte> memory) noexcept {
+  const auto groups = static_cast<std::size_t>(form.groups);
+  const auto channels = static_cast<std::size_t>(form.geometry.out_channels) * groups;
+  const format::tensor_row& w = op.input(1);
+  const auto depth =
+      static_cast<std::size_t>(w.dims[1]) * static_cast<std::size_t>(w.dims[2]) * static_cast<std::size_t>(w.dims[3]);
+  auto w8 = dense_weights(op, 1, channels, depth);
+  if (!w8) return w8.error();
+  auto tables = fill_conv_tables(op, {w8->data(), w8->size()}, channels, memory.data());
+  if (!tables) return tables.error();
+
+  packed_conv p;
+  p.group_count = form.groups;
+  p.in_per_group = form.geometry.in_channels;
+  p.out_per_group = form.geometry.out_channels;
+  p.tables = *tables;
+  p.to_u8 = type_of(op.output()) == dtype::u8;
+  const std::int32_t zero = op.output().zero_point;
+  const auto pad = static_cast<std::int32_t>(round_up(channels, channel_block) - channels);
+  p.epilogue = {tables->bias, tables->multiplier, tables->shift, tables->factor, zero, relu ? zero : 0, 255, relu, pad};
+  std::byte* at = memory.data() + conv_tables::bytes(channels + 64);
+  p.groups = reinterpret_cast<kernels::conv_packed*>(at);
+  at += round_up(groups * sizeof(kernels::conv_packed), 64);
+  for (std::size_t g = 0; g < groups; ++g) {
+    const std::int8_t* const first = w8->data() + g * static_cast<std::size_t>(form.geometry.out_channels) * depth;
+    ::new (p.groups + g) kernels::conv_packed(
+        kernels::conv_pack(form.geometry, bind.level, first, bind.input[0].row, bind.input[0].pixel, at));
+    at += round_up(kernels::conv_pack_bytes(form.geometry, bind.level), 64);
+  }
+  return p;
+}
+
+/// 2-D convolution, u8 x (i4s | s8) -> u8 | f32 (docs/ops.md). Reads its padding from the halo of x.
+struct conv2d_op {
+  static constexpr op_kind kind = op_kind::conv2d;
+
+  struct prepared {
+    packed_conv conv;
+    operand input, output;
+    std::ptrdiff_t first_tap = 0;  ///< from x(0, 0) back to the first tap of y(0, 0), elements
+    row_tasks tasks;
+  };
+
+  static result<op_request> request(const op_view& op, isa level) noexcept {
+    const attributes a(op);
+    const extents x = shape_of(op.input(0)), y = shape_of(op.output());
+    const format::tensor_row& w = op.input(1);
+    op_request r;
+    const auto beyond = [](std::int32_t out, std::int32_t stride, std::int32_t kernel, std::int32_t dilation,
+                           std::int32_t pad, std::int32_t in) {
+      const std::int32_t last = (out - 1) * stride + (kernel - 1) * dilation - pad;
+      return last >= in ? last - in + 1 : 0;
+    };
+    r.input_halo[0] = {a.pad_top, a.pad_left, beyond(y.h, a.stride_h, w.dims[1], a.dilation_h, a.pad_top, x.h),
+                       beyond(y.w, a.stride_w, w.dims[2], a.dilation_w, a.pad_left, x.w)};
+    // Merged or not is known only with the layout: ask for the larger of the two.
+    const conv_form plain = form(op, a, -1), merged = form(op, a, w.dims[3]);
+    r.prepared_bytes = std::max(plain.prepared_bytes(level), merged.prepared_bytes(level));
+    return r;
+  }
+
+  static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p,
+                              std::span<std::byte> memory) noexcept {
+    const attributes a(op);
+    auto conv = pack_conv(op, form(op, a, bind.input[0].pixel), bind, a.relu, memory);
+    if (!conv) return conv.error();
+    p.conv = *conv;
+    p.input = bind.input[0];
+    p.output = bind.output;
+    p.first_tap = a.pad_top * p.input.row + a.pad_left * p.input.pixel;
+    const format::tensor_row& w = op.input(1);
+    p.tasks = split_rows(p.output.shape.h,
+                         std::int64_t{p.output.shape.w} * p.output.shape.c * w.dims[1] * w.dims[2] * w.dims[3]);
+    return {};
+  }
+
+  static void run(const prepared& p, const run_context& context) noexcept {
+    tensor_view<const std::uint8_t> x = p.input.view<const std::uint8_t>();
+    x.data -= p.first_tap;
+    for_rows(context, p.tasks, [&](std::int32_t begin, std::int32_t end) { p.conv.rows(x, p.output, begin, end); });
+  }
+
+private:
+  struct attributes {
+    explicit attributes(const op_view& op) noexcept
+        : stride_h(op.attribute(0)),
+          stride_w(op.attribute(1)),
+          pad_top(op.attribute(2)),
+          pad_left(op.attribute(3)),
+          dilation_h(op.attribute(6)),
+          dilation_w(op.attribute(7)),
+          groups(op.attribute(8)),
+          relu(op.attribute(9) != 0) {}
+    std::int32_t stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups;
+    bool relu;
+  };
+
+  static conv_form form(const op_view& op, const attributes& a, std::ptrdiff_t pixel) noexcept {
+    return conv_form::of(op.input(1), a.stride_h, a.stride_w, a.dilation_h, a.dilation_w, a.groups, pixel);
+  }
+};
+
+}  // namespace dsmm::inline DSMM_ABI::ops

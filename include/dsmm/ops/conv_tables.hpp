@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "dsmm/config.hpp"
+#include "dsmm/core/checked.hpp"
+#include "dsmm/core/fixed_array.hpp"
+#include "dsmm/core/quant.hpp"
+#include "dsmm/core/result.hpp"
+#include "dsmm/kernels/i4s.hpp"
+#include "dsmm/ops/op.hpp"
+
+/// What every convolution-like op derives from its constants: int8 weights and the per-channel epilogue.
+namespace dsmm::inline DSMM_ABI::ops {
+
+/// The weights of constant input `i` as int8, (rows, depth) dense. Errors: too_large (no memory for the copy).
+inline result<fixed_array<std::int8_t>> dense_weights(const op_view& op, std::uint32_t i, std::size_t rows,
+                                                      std::size_t depth) noexcept {
+  fixed_array<std::int8_t> w8(rows * depth);
+  if (!w8.valid()) return op.fail(errc::too_large, "no memory to unpack the weights");
+  if (type_of(op.input(i)) == dtype::i4s)
+    kernels::expand_i4s(op.constant<std::uint8_t>(i), rows, depth, op.input(i).group, w8.data());
+  else std::memcpy(w8.data(), op.constant<std::int8_t>(i), rows * depth);
+  return w8;
+}
+
+/// Per-channel epilogue of acc -> y, arrays of `channels` rounded up to a multiple of 64 (zeros behind).
+struct conv_tables {
+  std::int32_t* bias = nullptr;        ///< bias - zp_x * sum of the channel's weights
+  std::int32_t* multiplier = nullptr;  ///< u8 output: the factor x.scale * w.scale / y.scale
+  std::int32_t* shift = nullptr;
+  float* factor = nullptr;  ///< f32 output: x.scale * w.scale
+
+  static constexpr std::size_t padded(std::size_t channels) noexcept { return round_up(channels, 64); }
+  static constexpr std::size_t bytes(std::size_t channels) noexcept { return padded(channels) * 16; }
+};
+
+/// Fills the tables from inputs x (0), bias (2), scale (3) and the op's output. Errors: bad_value.
+inline result<conv_tables> fill_conv_tables(const op_view& op, std::span<const std::int8_t> w8, std::size_t channels,
+                                            std::byte* memory) noexcept {
+  const std::size_t padded = conv_tables::padded(channels), depth = w8.size() / channels;
+  auto* const words = reinterpret_cast<std::int32_t*>(memory);
+  conv_tables t{words, words + padded, words + 2 * padded, reinterpret_cast<float*>(words + 3 * padded)};
+  for (std::size_t o = 0; o < padded; ++o) t.shift[o] = 31;
+  const quantization x = quantization_of(op.input(0)), y = quantization_of(op.output());
+  const bool to_u8 = type_of(op.output()) == dtype::u8;
+  for (std::size_t o = 0; o < channels; ++o) {
+    std::int32_t sum = 0;
+    for (std::size_t k = 0; k < depth; ++k) sum += w8[o * depth + k];
+    t.bias[o] = op.constant<std::int32_t>(2)[o] - x.zero_point * sum;
+    const float scale = op.constant<float>(3)[o];
+    t.factor[o] = x.scale * scale;
+    if (!to_u8) continue;
+    fixed_point f;
+    if (!make_fixed_point(static_cast<double>(x.scale) * static_cast<double>(scale) / static_cast<double>(y.scale), f))
+      return op.fail(errc::bad_value, "input scale x weight scale / output scale must lie in [2^-32, 1): recalibrate");
+    t.multiplier[o] = f.multiplier;
+    t.shift[o] = f.shift;
+  }
+  return t;
+}
+
+}  // namespace dsmm::inline DSMM_ABI::ops

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "dsmm/config.hpp"
+#include "dsmm/kernels/quantize.hpp"
+#include "dsmm/ops/op.hpp"
+
+namespace dsmm::inline DSMM_ABI::ops {
+
+/// f32 to u8 with a factor and an offset per channel: where measured values enter the integer network.
+struct quantize_op {
+  static constexpr op_kind kind = op_kind::quantize;
+
+  struct prepared {
+    operand input, output;
+    const float *scale, *offset;
+    std::int32_t zero_point;
+  };
+
+  static result<op_request> request(const op_view&, isa) noexcept { return op_request{}; }
+
+  static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p, std::span<std::byte>) noexcept {
+    p = {bind.input[0], bind.output, op.constant<float>(1), op.constant<float>(2), op.output().zero_point};
+    return {};
+  }
+
+  static void run(const prepared& p, const run_context&) noexcept {
+    kernels::quantize(p.input.view<const float>(), p.scale, p.offset, p.output.view<std::uint8_t>(), p.zero_point, 0,
+                      p.output.shape.h);
+  }
+};
+
+/// u8 back to f32: where scores leave the integer network.
+struct dequantize_op {
+  static constexpr op_kind kind = op_kind::dequantize;
+
+  struct prepared {
+    operand input, output;
+    quantization x;
+  };
+
+  static result<op_request> request(const op_view&, isa) noexcept { return op_request{}; }
+
+  static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p, std::span<std::byte>) noexcept {
+    p = {bind.input[0], bind.output, quantization_of(op.input(0))};
+    return {};
+  }
+
+  static void run(const prepared& p, const run_context&) noexcept {
+    kernels::dequantize(p.input.view<const std::uint8_t>(), p.x, p.output.view<float>(), 0, p.output.shape.h);
+  }
+};
+
+}  // namespace dsmm::inline DSMM_ABI::ops
