@@ -106,7 +106,7 @@ struct log_parts {
   return math_impl::log_edges(x, fma(p.f, c, fma(p.rest, c, p.rest)) + p.f + p.e);
 }
 
-/// Natural logarithm. Error below 0.80; -infinity at both zeros, NaN below.
+/// Natural logarithm. Error below 0.82; -infinity at both zeros, NaN below.
 [[gnu::always_inline]] inline float log(float x) noexcept {
   const math_impl::log_parts p = math_impl::split_log(x);
   return math_impl::log_edges(x, fma(p.e, 0x1.62e4p-1f, fma(p.e, 0x1.7f7d1cp-20f, p.rest) + p.f));
