@@ -116,21 +116,24 @@ struct op_definition {
   void (*run)(const std::byte* memory, const run_context&) noexcept;
 };
 
+/// Bytes that a prepared struct takes at the start of its op's memory.
+template <class Prepared>
+inline constexpr std::size_t prepared_head = (sizeof(Prepared) + 63) / 64 * 64;
+
 /// The row of an op class `Op` with a POD `Op::prepared`, request(), prepare() and run(): its prepared struct lies at
 /// the start of its memory, tables behind it.
 template <class Op>
 constexpr op_definition define() noexcept {
   using prepared = typename Op::prepared;
   static_assert(std::is_trivially_destructible_v<prepared>);
-  constexpr std::size_t head = (sizeof(prepared) + 63) / 64 * 64;
   return {Op::kind,
           [](const op_view& op, isa level) -> result<op_request> {
             auto request = Op::request(op, level);
-            if (request) request->prepared_bytes = head + (request->prepared_bytes + 63) / 64 * 64;
+            if (request) request->prepared_bytes = prepared_head<prepared> + (request->prepared_bytes + 63) / 64 * 64;
             return request;
           },
           [](const op_view& op, const op_binding& bind, std::span<std::byte> memory) -> result<void> {
-            return Op::prepare(op, bind, *::new (memory.data()) prepared{}, memory.subspan(head));
+            return Op::prepare(op, bind, *::new (memory.data()) prepared{}, memory.subspan(prepared_head<prepared>));
           },
           [](const std::byte* memory, const run_context& context) noexcept {
             Op::run(*std::launder(reinterpret_cast<const prepared*>(memory)), context);

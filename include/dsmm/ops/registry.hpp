@@ -7,6 +7,7 @@
 #include "dsmm/ops/add.hpp"
 #include "dsmm/ops/append.hpp"
 #include "dsmm/ops/attention.hpp"
+#include "dsmm/ops/calibrate.hpp"
 #include "dsmm/ops/causal_conv1d.hpp"
 #include "dsmm/ops/concat.hpp"
 #include "dsmm/ops/conv2d.hpp"
@@ -17,8 +18,11 @@
 #include "dsmm/ops/op.hpp"
 #include "dsmm/ops/pool.hpp"
 #include "dsmm/ops/quantize.hpp"
+#include "dsmm/ops/reduce.hpp"
+#include "dsmm/ops/resize.hpp"
 #include "dsmm/ops/select.hpp"
 #include "dsmm/ops/softmax.hpp"
+#include "dsmm/ops/spectral.hpp"
 
 /// Every operator that this build can run: one row each.
 namespace dsmm::inline DSMM_ABI::ops {
@@ -28,6 +32,7 @@ inline constexpr op_definition definitions[] = {
     define<avg_pool_op>(), define<add_op>(),        define<mul_op>(),           define<concat_op>(),
     define<lut_op>(),      define<append_op>(),     define<quantize_op>(),      define<dequantize_op>(),
     define<select_op>(),   define<layer_norm_op>(), define<softmax_op>(),       define<attention_op>(),
+    define<spectral_op>(), define<resize_op>(),     define<calibrate_op>(),     define<reduce_op>(),
 };
 
 /// The operator of a kind, or nullptr if this build has none.
