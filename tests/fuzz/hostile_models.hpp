@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string>
+
+#include "tests/graph/every_op_model.hpp"
+#include "tests/graph/sample_models.hpp"
+#include "tests/graph/sealed.hpp"
+
+/// Hostile .dsmm files, the same ones on every run: each a small model with one lie in it and all hashes repaired.
+namespace hostile {
+
+enum class expect : std::uint8_t {
+  refused,  ///< must not open
+  safe,     ///< may open, but must then run without harm
+};
+
+/// visit(name, bytes, expect) for each file. Bytes are aligned and hold during the call.
+template <class Visit>
+void truncations(std::span<const std::byte> good, Visit&& visit) {
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    sealed_file f(good, size);
+    visit("cut-" + std::to_string(size), f.bytes(), expect::refused);
+    if (size < sizeof(dsmm::format::header)) continue;
+    f.header().file_size = size;
+    visit("cut-sealed-" + std::to_string(size), f.seal().bytes(), expect::refused);
+  }
+}
+
+/// Every byte of the file but WEIGHTS, with five values.
+template <class Visit>
+void bytes(std::span<const std::byte> good, Visit&& visit) {
+  sealed_file original(good);
+  const auto& weights = original.section(dsmm::format::section_kind::weights);
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    if (i >= weights.offset && i < weights.offset + weights.length) continue;
+    for (const std::byte value : {good[i] ^ std::byte{1}, good[i] ^ std::byte{0x80}, std::byte{0}, std::byte{0xFF},
+                                  static_cast<std::byte>(std::to_integer<int>(good[i]) + 1)}) {
+      if (value == good[i]) continue;
+      sealed_file f(good);
+      f.bytes()[i] = value;
+      visit("byte-" + std::to_string(i) + "-" + std::to_string(std::to_integer<int>(value)), f.seal().bytes(),
+            expect::safe);
+    }
+  }
+}
+
+/// Every 32-bit word of the section table and the graph, with the values that break size arithmetic.
+template <class Visit>
+void words(std::span<const std::byte> good, Visit&& visit) {
+  sealed_file original(good);
+  const auto& graph = original.section(dsmm::format::section_kind::graph);
+  for (std::size_t i = 128; i + 4 <= graph.offset + graph.length; i += 4)
+    for (const std::uint32_t value : {0u, 1u, 2u, 3u, 64u, 65'536u, 1u << 24, (1u << 24) + 1, 0x7FFF'FFFFu,
+                                      0x8000'0000u, 0xFFFF'FFFEu, 0xFFFF'FFFFu, 0x7F80'0000u}) {
+      sealed_file f(good);
+      std::memcpy(f.bytes().data() + i, &value, 4);
+      visit("word-" + std::to_string(i) + "-" + std::to_string(value), f.seal().bytes(), expect::safe);
+    }
+}
+
+/// Lies about size that a trusting loader would allocate, multiply or walk.
+template <class Visit>
+void sizes(std::span<const std::byte> good, Visit&& visit) {
+  constexpr std::uint64_t huge[] = {std::uint64_t{1} << 31, std::uint64_t{1} << 32, (std::uint64_t{1} << 32) + 64,
+                                    std::uint64_t{1} << 62, std::uint64_t{1} << 63, ~std::uint64_t{0},
+                                    ~std::uint64_t{63},     ~std::uint64_t{0} - 127};
+  const auto lie = [&](const std::string& name, auto&& change) {
+    sealed_file f(good);
+    change(f);
+    visit(name, f.seal().bytes(), expect::refused);
+  };
+  sealed_file original(good);
+  const std::uint32_t sections = original.header().section_count, tensors = original.graph().tensor_count;
+  for (const std::uint64_t h : huge) {
+    const std::string size = std::to_string(h);
+    lie("file-size-" + size, [&](sealed_file& f) { f.header().file_size = h; });
+    for (std::uint32_t i = 0; i < sections; ++i) {
+      lie("section-offset-" + std::to_string(i) + "-" + size, [&](sealed_file& f) { f.section(i).offset = h; });
+      lie("section-length-" + std::to_string(i) + "-" + size, [&](sealed_file& f) { f.section(i).length = h; });
+      lie("section-wrap-" + std::to_string(i) + "-" + size,
+          [&](sealed_file& f) { f.section(i).length = h - f.section(i).offset; });
+    }
+    for (std::uint32_t i = 0; i < tensors; ++i) {
+      lie("tensor-offset-" + std::to_string(i) + "-" + size, [&](sealed_file& f) { f.tensor(i).offset = h; });
+      lie("tensor-length-" + std::to_string(i) + "-" + size, [&](sealed_file& f) { f.tensor(i).length = h; });
+    }
+  }
+  for (std::uint32_t i = 0; i < tensors; ++i) {
+    lie("shape-product-" + std::to_string(i), [&](sealed_file& f) { f.tensor(i).dims.fill(1 << 24); });
+    lie("shape-wrap-" + std::to_string(i), [&](sealed_file& f) {
+      f.tensor(i).rank = 6;
+      f.tensor(i).dims = {1 << 16, 1 << 16, 1 << 16, 1 << 16, 1, 1};  // 2^64: wraps to zero
+    });
+    sealed_file huge_dim(good);  // an input may honestly be this large
+    huge_dim.tensor(i).dims[0] = 1 << 24;
+    visit("shape-huge-" + std::to_string(i), huge_dim.seal().bytes(), expect::safe);
+  }
+  for (std::uint32_t i = 0; i < original.graph().index_count; ++i)
+    for (const std::uint32_t index : {tensors, 0x7FFF'FFFFu, 0xFFFF'FFFEu})
+      lie("index-" + std::to_string(i) + "-" + std::to_string(index), [&](sealed_file& f) { f.index(i) = index; });
+}
+
+template <class Visit>
+void all(Visit&& visit) {
+  const dsmm::file_bytes good = every_op::file();
+  sizes(good.bytes(), visit);
+  truncations(good.bytes(), visit);
+  words(good.bytes(), visit);
+  bytes(good.bytes(), visit);
+  if (const auto picture = samples::picture_net(20).finish()) words(picture->bytes(), visit);
+}
+
+}  // namespace hostile
