@@ -12,6 +12,7 @@ namespace dsmm::inline DSMM_ABI::tools {
 /// Each sub-command lives in a file of its own. Its function declares options on `app` and sets app.callback(); the
 /// callback does the job, throws `problem` if it cannot, and prints results on stdout.
 void info(CLI::App& app);
+void run(CLI::App& app);
 
 struct command {
   const char* name;
@@ -23,6 +24,7 @@ struct command {
 /// In the order in which help shows them.
 inline constexpr command commands[] = {
     {"info", "show what is inside a model", "dsmm info part.dsmm --ops", info},
+    {"run", "run a model on arrays", "dsmm run part.dsmm --input image=frames.npy --output out", run},
 };
 
 }  // namespace dsmm::inline DSMM_ABI::tools
