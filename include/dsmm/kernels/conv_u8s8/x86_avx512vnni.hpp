@@ -78,9 +78,11 @@ private:
     const std::int8_t* weights;
     const std::int32_t* offsets;
     std::int32_t quads;
+    std::int32_t channel;  ///< the first one
+    std::int32_t valid;    ///< channels to store, padding included
     std::ptrdiff_t x_step, y_step;
-    std::int32_t valid;      ///< channels to store, padding included
-    conv_epilogue epilogue;  ///< of the first channel
+    const conv_epilogue* epilogue;
+    requantize_impl::factors512 factors[3];  ///< u8 only
   };
 
   template <class T>
@@ -89,17 +91,23 @@ private:
                    std::int32_t y_begin, std::int32_t y_end) noexcept {
     const auto grid = pixel_grid<T>::of(p.geometry, x, y, y_begin, y_end, run_pixels);
     const std::int32_t pad = sizeof(T) == 1 ? e.pad_channels : 0;
-    panel part{p.weights, p.offsets, p.geometry.quads(), grid.x_step, grid.y_step, 0, e};
+    panel part;
+    part.weights = p.weights;
+    part.offsets = p.offsets;
+    part.quads = p.geometry.quads();
+    part.x_step = grid.x_step;
+    part.y_step = grid.y_step;
+    part.epilogue = &e;
     for (panels at(p.geometry); at.registers != 0; at.next()) {
       const std::int32_t rest = p.geometry.out_channels + pad - at.channel;
       part.valid = rest < at.registers * 16 ? rest : at.registers * 16;
-      part.epilogue.bias = e.bias + at.channel;
-      part.epilogue.multiplier = e.multiplier + at.channel;
-      part.epilogue.shift = e.shift + at.channel;
-      part.epilogue.factor = e.factor + at.channel;
-      if (at.registers == 1) tiles<4, 1>(part, grid, at.channel);
-      else if (at.registers == 2) tiles<3, 2>(part, grid, at.channel);
-      else tiles<2, 3>(part, grid, at.channel);
+      part.channel = at.channel;
+      if constexpr (sizeof(T) == 1)
+        for (std::int32_t r = 0, o = at.channel; r < at.registers; ++r, o += 16)
+          part.factors[r] = requantize_impl::factors512::of(e.multiplier + o, e.shift + o);
+      if (at.registers == 1) tiles<4, 1>(part, grid);
+      else if (at.registers == 2) tiles<3, 2>(part, grid);
+      else tiles<2, 3>(part, grid);
       part.weights += std::ptrdiff_t{at.registers} * 64 * part.quads;
     }
   }
@@ -107,12 +115,12 @@ private:
   /// All outputs of a panel. The last run of a line starts early rather than being short: equal bits twice.
   template <std::int32_t Runs, std::int32_t Registers, class T>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
-  static void tiles(const panel& p, const pixel_grid<T>& grid, std::int32_t channel) noexcept {
+  static void tiles(const panel& p, const pixel_grid<T>& grid) noexcept {
     pixel_run<T> runs[Runs];
     std::int32_t held = 0;
     for (std::int32_t line = 0; line < grid.lines; ++line) {
       const std::uint8_t* const x = grid.x + line * grid.x_line;
-      T* const y = grid.y + line * grid.y_line + channel;
+      T* const y = grid.y + line * grid.y_line + p.channel;
       if (grid.length < run_pixels) {
         for (std::int32_t i = 0; i < grid.length; ++i)
           pixel<Registers>(p, pixel_run<T>{x + i * grid.x_step, y + i * grid.y_step});
@@ -148,7 +156,7 @@ private:
       const panel& p, const pixel_run<T>* runs, std::int32_t* acc, std::integer_sequence<std::int32_t, Pixel...>,
       std::integer_sequence<std::int32_t, Cell...>) noexcept {
     __m512i c[sizeof...(Cell)];
-    ((c[Cell] = _mm512_loadu_si512(p.epilogue.bias + Cell % Registers * 16)), ...);
+    ((c[Cell] = _mm512_loadu_si512(p.epilogue->bias + p.channel + Cell % Registers * 16)), ...);
     const std::uint8_t* const x[] = {runs[Pixel / run_pixels].x...};
     const std::ptrdiff_t step = p.x_step, step3 = 3 * p.x_step;
     const std::int8_t* w = p.weights;
@@ -199,7 +207,8 @@ private:
       const __m512i low = _mm512_add_epi32(c[r], c[Registers + r]);
       const __m512i high = _mm512_add_epi32(c[2 * Registers + r], c[3 * Registers + r]);
       const __m512i sum = _mm512_add_epi32(low, high);
-      _mm512_store_si512(acc + r * 16, _mm512_add_epi32(sum, _mm512_loadu_si512(p.epilogue.bias + r * 16)));
+      _mm512_store_si512(acc + r * 16,
+                         _mm512_add_epi32(sum, _mm512_loadu_si512(p.epilogue->bias + p.channel + r * 16)));
     }
     store<Registers, 1>(p, &at, acc);
   }
@@ -214,29 +223,22 @@ private:
 
   /// u8: 64 bytes at a time, that is 4 pixels of 16 channels, 2 of 32, or 1 of 48.
   template <std::int32_t Registers, std::int32_t Pixels>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
-  static void store(const panel& p, const pixel_run<std::uint8_t>* runs, const std::int32_t* acc) noexcept {
-    using scaled = requantize_impl::x86_avx512vnni;
-    const conv_epilogue& e = p.epilogue;
-    requantize_impl::factors512 f[Registers];
-    for (std::int32_t r = 0; r < Registers; ++r)
-      f[r] = requantize_impl::factors512::of(e.multiplier + r * 16, e.shift + r * 16);
+  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline void store(
+      const panel& p, const pixel_run<std::uint8_t>* runs, const std::int32_t* acc) noexcept {
     constexpr std::int32_t together = Pixels == 1 ? 1 : 4 / Registers;
     for (std::int32_t i = 0; i < Pixels; i += together) {
-      __m512i v[4];
-      for (std::int32_t k = 0; k < 4; ++k)
-        v[k] = k < together * Registers
-                   ? scaled::scale(_mm512_load_si512(acc + (i * Registers + k) * 16), f[k % Registers])
-                   : _mm512_setzero_si512();
-      const __m512i bytes = scaled::narrow(v[0], v[1], v[2], v[3], e);
+      const std::int32_t* const a = acc + i * Registers * 16;
+      const __m512i bytes = requantize_impl::x86_avx512vnni::narrow(
+          scaled<0, together, Registers>(p, a), scaled<1, together, Registers>(p, a),
+          scaled<2, together, Registers>(p, a), scaled<3, together, Registers>(p, a), *p.epilogue);
       std::uint8_t* const y = runs[i / run_pixels].y + i % run_pixels * p.y_step;
       const std::uint64_t mask = ~std::uint64_t{0} >> (64 - p.valid);
       if constexpr (together == 1) {
         _mm512_mask_storeu_epi8(y, mask, bytes);
       } else if constexpr (together == 2) {
-        _mm256_mask_storeu_epi8(y, static_cast<__mmask32>(mask), _mm512_maskz_extracti64x4_epi64(0xF, bytes, 0));
-        _mm256_mask_storeu_epi8(y + p.y_step, static_cast<__mmask32>(mask),
-                                _mm512_maskz_extracti64x4_epi64(0xF, bytes, 1));
+        const auto m = static_cast<__mmask32>(mask);
+        _mm256_mask_storeu_epi8(y, m, _mm512_maskz_extracti64x4_epi64(0xF, bytes, 0));
+        _mm256_mask_storeu_epi8(y + p.y_step, m, _mm512_maskz_extracti64x4_epi64(0xF, bytes, 1));
       } else {
         const auto m = static_cast<__mmask16>(mask);
         _mm_mask_storeu_epi8(y, m, _mm512_maskz_extracti32x4_epi32(0xF, bytes, 0));
@@ -247,17 +249,26 @@ private:
     }
   }
 
+  /// Register `Index` of `Pixels` pixels, scaled; zero behind the last.
+  template <std::int32_t Index, std::int32_t Pixels, std::int32_t Registers>
+  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline __m512i
+      scaled(const panel& p, const std::int32_t* acc) noexcept {
+    if constexpr (Index >= Pixels * Registers) return _mm512_setzero_si512();
+    else
+      return requantize_impl::x86_avx512vnni::scale(_mm512_load_si512(acc + Index * 16), p.factors[Index % Registers]);
+  }
+
   template <std::int32_t Registers, std::int32_t Pixels>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   static void store(const panel& p, const pixel_run<float>* runs, const std::int32_t* acc) noexcept {
-    const __m512 floor = _mm512_set1_ps(p.epilogue.relu ? 0.0f : -__builtin_inff());
+    const __m512 floor = _mm512_set1_ps(p.epilogue->relu ? 0.0f : -__builtin_inff());
     for (std::int32_t i = 0; i < Pixels; ++i) {
       float* const y = runs[i / run_pixels].y + i % run_pixels * p.y_step;
       for (std::int32_t r = 0; r < Registers; ++r) {
         const std::int32_t rest = p.valid - r * 16;
         const auto mask = static_cast<__mmask16>(rest >= 16 ? 0xFFFFu : (1u << (rest > 0 ? rest : 0)) - 1);
         const __m512 sum = _mm512_maskz_cvtepi32_ps(0xFFFF, _mm512_load_si512(acc + (i * Registers + r) * 16));
-        const __m512 v = _mm512_mul_ps(sum, _mm512_loadu_ps(p.epilogue.factor + r * 16));
+        const __m512 v = _mm512_mul_ps(sum, _mm512_loadu_ps(p.epilogue->factor + p.channel + r * 16));
         _mm512_mask_storeu_ps(y + r * 16, mask, _mm512_maskz_max_ps(0xFFFF, v, floor));
       }
     }

@@ -12,23 +12,27 @@
 
 namespace dsmm::inline DSMM_ABI::kernels::requantize_impl {
 
-/// The constants of 16 channels, even and odd ones apart as vpmuldq wants them.
+/// The constants of 16 channels, even and odd ones apart as vpmuldq wants them. The upper half of a product is what a
+/// shift by 32 leaves, so only shift - 32 remains to be done, on 32-bit lanes. Channels with shift 31, factors of 1/2
+/// and more, are doubled first.
 struct factors512 {
   __m512i even, odd;                    ///< multipliers, low 32 bits of each 64
-  __m512i even_shift, odd_shift;        ///< s64
   __m512i even_rounding, odd_rounding;  ///< 2^(shift - 1)
+  __m512i shift;                        ///< shift - 32, s32
+  __mmask8 even_doubled, odd_doubled;   ///< where shift is 31
 
   [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline factors512
       of(const std::int32_t* multiplier, const std::int32_t* shift) noexcept {
-    const __m512i m = _mm512_loadu_si512(multiplier), s = _mm512_loadu_si512(shift);
-    const __m512i one = _mm512_set1_epi64(1);
+    const __m512i m = _mm512_loadu_si512(multiplier), s = _mm512_loadu_si512(shift), one = _mm512_set1_epi64(1);
+    const __m512i even_shift = s & _mm512_set1_epi64(0xFF), odd_shift = s >> 32, least = _mm512_set1_epi64(31);
     factors512 f;
     f.even = m;
     f.odd = m >> 32;
-    f.even_shift = s & _mm512_set1_epi64(0xFF);
-    f.odd_shift = s >> 32;
-    f.even_rounding = one << (f.even_shift - one);
-    f.odd_rounding = one << (f.odd_shift - one);
+    f.even_rounding = one << (even_shift - one);
+    f.odd_rounding = one << (odd_shift - one);
+    f.shift = _mm512_maskz_max_epi32(0xFFFF, _mm512_sub_epi32(s, _mm512_set1_epi32(32)), _mm512_setzero_si512());
+    f.even_doubled = _mm512_cmple_epi64_mask(even_shift, least);
+    f.odd_doubled = _mm512_cmple_epi64_mask(odd_shift, least);
     return f;
   }
 };
@@ -42,9 +46,15 @@ struct x86_avx512vnni {
   /// requantize() of 16 lanes.
   [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline __m512i
       scale(__m512i sum, const factors512& f) noexcept {
-    const __m512i even = (_mm512_maskz_mul_epi32(0xFF, sum, f.even) + f.even_rounding) >> f.even_shift;
-    const __m512i odd = (_mm512_maskz_mul_epi32(0xFF, sum >> 32, f.odd) + f.odd_rounding) >> f.odd_shift;
-    return _mm512_mask_mov_epi32(odd << 32, 0x5555, even);
+    __m512i even = _mm512_maskz_mul_epi32(0xFF, sum, f.even) + f.even_rounding;
+    __m512i odd = _mm512_maskz_mul_epi32(0xFF, odd_to_even(sum), f.odd) + f.odd_rounding;
+    if ((f.even_doubled | f.odd_doubled) != 0) [[unlikely]] {
+      even = _mm512_mask_add_epi64(even, f.even_doubled, even, even);
+      odd = _mm512_mask_add_epi64(odd, f.odd_doubled, odd, odd);
+    }
+    const __m512i high =
+        _mm512_castps_si512(_mm512_mask_movehdup_ps(_mm512_castsi512_ps(odd), 0x5555, _mm512_castsi512_ps(even)));
+    return _mm512_maskz_srav_epi32(0xFFFF, high, f.shift);
   }
 
   /// 64 scaled values as u8, a's sixteen first. Saturating to s16 before the zero point is added changes nothing: what
@@ -59,6 +69,12 @@ struct x86_avx512vnni {
                             _mm512_set1_epi8(static_cast<char>(e.high)));
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     return _mm512_maskz_permutexvar_epi32(0xFFFF, order, bytes);
+  }
+
+  /// 64-bit lanes with the odd 32-bit lane in the low half, on the port that the multiplications leave free.
+  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline __m512i
+      odd_to_even(__m512i v) noexcept {
+    return _mm512_castps_si512(_mm512_maskz_movehdup_ps(0xFFFF, _mm512_castsi512_ps(v)));
   }
 
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
