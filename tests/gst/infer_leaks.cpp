@@ -74,9 +74,9 @@ TEST_CASE("leaks: a stream leaves no object behind") {
   for (int i = 0; i < 3; ++i) work();
   const auto after = grown(tracer);
   CHECK(after.count("GstBuffer") == 1);  // there was something to see
-  for (const auto& [type, count] : after) {
-    CAPTURE(type);
-    CHECK(count == 0);
+  for (const auto& row : after) {
+    CAPTURE(row.first);
+    CHECK(row.second == 0);
   }
   GstBuffer* const planted = gst_buffer_new();
   CHECK(grown(tracer)["GstBuffer"] == 1);

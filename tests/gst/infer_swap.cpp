@@ -65,22 +65,24 @@ TEST_CASE("model swap: what does not fit the stream is refused, and the old mode
       faster("double 8 8 0.5 0 vibration 40000 6"), wider("double 8 8 0.5 0 vibration 20000 7");
   const harness h = make_harness(good.path(), "GRAY8", 8, 8);
   bus_of bus(h->element);
-  for (const auto& [file, cause, code] :
-       {std::tuple<const char*, const char*, const char*>{larger.path(), "size", "wrong_product"},
-        {damaged.path(), "double", "bad_magic"},
-        {"/nowhere/x.dsmm", "exist", "not_found"},
-        {"", "exist", "not_found"},
-        {other.path(), "sensor", "wrong_product"},
-        {faster.path(), "sensor", "wrong_product"},
-        {wider.path(), "sensor", "wrong_product"}}) {
-    CAPTURE(file);
-    g_object_set(h->element, "model-file", file, nullptr);
+  struct row {
+    const char *file, *cause, *code;
+  };
+  for (const row& r : {row{larger.path(), "size", "wrong_product"},
+                       {damaged.path(), "double", "bad_magic"},
+                       {"/nowhere/x.dsmm", "exist", "not_found"},
+                       {"", "exist", "not_found"},
+                       {other.path(), "sensor", "wrong_product"},
+                       {faster.path(), "sensor", "wrong_product"},
+                       {wider.path(), "sensor", "wrong_product"}}) {
+    CAPTURE(r.file);
+    g_object_set(h->element, "model-file", r.file, nullptr);
     GstMessage* const m = bus.wait("dsmm-model-rejected");
     REQUIRE(m != nullptr);
     const GstStructure* const s = gst_message_get_structure(m);
-    CHECK(std::string(gst_structure_get_string(s, "file")) == file);
-    CHECK(std::string(gst_structure_get_string(s, "cause")).find(cause) != std::string::npos);
-    CHECK(std::string(gst_structure_get_string(s, "code")) == code);
+    CHECK(std::string(gst_structure_get_string(s, "file")) == r.file);
+    CHECK(std::string(gst_structure_get_string(s, "cause")).find(r.cause) != std::string::npos);
+    CHECK(std::string(gst_structure_get_string(s, "code")) == r.code);
     gst_message_unref(m);
     CHECK(score_of_next(h.get()) == doctest::Approx(0.2));
   }

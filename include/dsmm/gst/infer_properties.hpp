@@ -36,11 +36,11 @@ struct infer_properties {
        },
        [](Infer& e, GValue* v) { g_value_set_string(v, e.settings().get().model_file.c_str()); }},
       {[] {
-         return g_param_spec_float(
-             "threshold", "Threshold",
-             "FAIL at or above this score; negative: the model's own threshold. While playing, it "
-             "takes effect like a new model",
-             -1, std::numeric_limits<float>::max(), -1, property_flags_playing);
+         return g_param_spec_float("threshold", "Threshold",
+                                   "FAIL at or above this score; the lowest value stands for the model's own "
+                                   "threshold. While playing, it takes effect like a new model",
+                                   -std::numeric_limits<float>::max(), std::numeric_limits<float>::max(),
+                                   -std::numeric_limits<float>::max(), property_flags_playing);
        },
        [](Infer& e, const GValue* v) {
          e.settings().change([v](auto& s) { s.threshold = g_value_get_float(v); });

@@ -20,14 +20,14 @@ class infer_settings {
 public:
   struct opening {
     std::string model_file;
-    float threshold = -1;                 ///< negative: the model's own
-    std::uint64_t deadline = 50'000'000;  ///< nanoseconds, 0 = none
+    float threshold = -std::numeric_limits<float>::max();  ///< as it is here: the model's own
+    std::uint64_t deadline = 50'000'000;                   ///< nanoseconds, 0 = none
     std::uint32_t threads = 1;
     bool refuse_repeats = true;
 
     /// As the inspector wants it: NaN for the model's own.
     float threshold_override() const noexcept {
-      return threshold < 0 ? std::numeric_limits<float>::quiet_NaN() : threshold;
+      return threshold == -std::numeric_limits<float>::max() ? std::numeric_limits<float>::quiet_NaN() : threshold;
     }
   };
 
