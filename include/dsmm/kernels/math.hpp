@@ -18,8 +18,14 @@ inline constexpr float quiet_nan = std::numeric_limits<float>::quiet_NaN();
 /// a * b + c with one rounding.
 [[gnu::always_inline]] inline float fma(float a, float b, float c) noexcept { return __builtin_fmaf(a, b, c); }
 
+/// yes or no by masks: g++ 12 does not vectorise a loop with several conditional expressions on floats.
+[[gnu::always_inline]] inline float choose(bool condition, float yes, float no) noexcept {
+  const std::uint32_t mask = 0u - static_cast<std::uint32_t>(condition);
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(yes) & mask) | (std::bit_cast<std::uint32_t>(no) & ~mask));
+}
+
 /// x, or quiet_nan for any NaN.
-[[gnu::always_inline]] inline float canonical(float x) noexcept { return x == x ? x : quiet_nan; }
+[[gnu::always_inline]] inline float canonical(float x) noexcept { return choose(x == x, x, quiet_nan); }
 
 namespace math_impl {
 
@@ -28,8 +34,8 @@ inline constexpr float infinity = std::numeric_limits<float>::infinity();
 inline constexpr float to_integer = 0x1.8p23f;
 
 [[gnu::always_inline]] inline float clamp(float x, float low, float high) noexcept {
-  x = x > low ? x : low;  // NaN becomes low
-  return x < high ? x : high;
+  x = choose(x > low, x, low);  // NaN becomes low
+  return choose(x < high, x, high);
 }
 
 /// p * 2^n for |n| < 252 and p near 1, in two steps so that a subnormal result is rounded once; n as an f32 integer.
@@ -46,7 +52,7 @@ struct log_parts {
 
 [[gnu::always_inline]] inline log_parts split_log(float x) noexcept {
   const bool tiny = x < 0x1p-126f;
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(tiny ? x * 0x1p24f : x);
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(choose(tiny, x * 0x1p24f, x));
   const std::int32_t e = static_cast<std::int32_t>(bits - 0x3F35'04F3u) >> 23;
   const float f = std::bit_cast<float>(bits - (static_cast<std::uint32_t>(e) << 23)) - 1.0f;
   float q = 0x1.1457bep-4f;
@@ -59,14 +65,14 @@ struct log_parts {
   q = fma(q, f, -0x1.000006p-2f);
   q = fma(q, f, 0x1.555548p-2f);
   const float f2 = f * f;
-  return {f, static_cast<float>(e - (tiny ? 24 : 0)), fma(f2 * f, q, -0.5f * f2)};
+  return {f, static_cast<float>(e - 24 * static_cast<std::int32_t>(tiny)), fma(f2 * f, q, -0.5f * f2)};
 }
 
 /// The values of a logarithm where the polynomial has none.
 [[gnu::always_inline]] inline float log_edges(float x, float y) noexcept {
-  y = x < infinity ? y : infinity;
-  y = x > 0.0f ? y : -infinity;
-  return x >= 0.0f ? y : quiet_nan;
+  y = choose(x < infinity, y, infinity);
+  y = choose(x > 0.0f, y, -infinity);
+  return choose(x >= 0.0f, y, quiet_nan);
 }
 
 }  // namespace math_impl
@@ -82,7 +88,7 @@ struct log_parts {
   q = fma(q, f, 0x1.c6aee8p-5f);
   q = fma(q, f, 0x1.ebfbdcp-3f);
   q = fma(q, f, 0x1.62e430p-1f);
-  return x == x ? math_impl::scale(fma(q, f, 1.0f), shifted) : quiet_nan;
+  return choose(x == x, math_impl::scale(fma(q, f, 1.0f), shifted), quiet_nan);
 }
 
 /// e^x. Error below 1.03; 0 below -103.98, infinity above 88.73.
@@ -96,7 +102,7 @@ struct log_parts {
   q = fma(q, r, 0x1.5558f4p-5f);
   q = fma(q, r, 0x1.555490p-3f);
   q = fma(q, r, 0x1.fffffcp-2f);
-  return x == x ? math_impl::scale(1.0f + fma(r * r, q, r), shifted) : quiet_nan;
+  return choose(x == x, math_impl::scale(1.0f + fma(r * r, q, r), shifted), quiet_nan);
 }
 
 /// log2(x). Error below 1.26; -infinity at both zeros, NaN below.
@@ -124,14 +130,14 @@ struct log_parts {
   const std::uint32_t sign = std::bit_cast<std::uint32_t>(x) & 0x8000'0000u;
   const float magnitude = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) ^ sign);
   const float large = 1.0f - 2.0f / (exp(magnitude + magnitude) + 1.0f);
-  const float y = magnitude < 0.625f ? fma(s * q, magnitude, magnitude) : large;
-  return x == x ? std::bit_cast<float>(std::bit_cast<std::uint32_t>(y) | sign) : quiet_nan;
+  const float y = choose(magnitude < 0.625f, fma(s * q, magnitude, magnitude), large);
+  return choose(x == x, std::bit_cast<float>(std::bit_cast<std::uint32_t>(y) | sign), quiet_nan);
 }
 
 /// 1 / (1 + e^-x). Error below 2.25, in both tails too.
 [[gnu::always_inline]] inline float sigmoid(float x) noexcept {
-  const float e = exp(x < 0.0f ? x : -x);
-  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+  const float e = exp(choose(x < 0.0f, x, -x));
+  return choose(x < 0.0f, e, 1.0f) / (1.0f + e);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels

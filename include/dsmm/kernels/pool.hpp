@@ -85,8 +85,8 @@ inline void max_pool_f32(tensor_view<const float> x, tensor_view<float> y, const
         pool_impl::for_window(
             x, w, [ out, y ](const float* in) __attribute__((always_inline)) {
               for (std::int32_t c = 0; c < y.shape.c; ++c) {
-                const float larger = in[c] > out[c] ? in[c] : out[c];  // keeps a NaN in out
-                out[c] = in[c] == in[c] ? larger : quiet_nan;
+                const float larger = choose(in[c] > out[c], in[c], out[c]);  // keeps a NaN in out
+                out[c] = choose(in[c] == in[c], larger, quiet_nan);
               }
             });
         for (std::int32_t c = 0; c < y.shape.c; ++c) out[c] += 0.0f;

@@ -16,10 +16,10 @@ namespace dsmm::inline DSMM_ABI::kernels {
 
 /// The u8 nearest to x, ties to even, everything outside [0, 255] clamped; NaN becomes `nan_value`.
 [[gnu::always_inline]] inline std::uint8_t round_to_u8(float x, std::int32_t nan_value) noexcept {
-  const float low = x > 0.0f ? x : 0.0f;
-  const float in_range = low < 255.0f ? low : 255.0f;
+  const float in_range = math_impl::clamp(x, 0.0f, 255.0f);
   const auto bits = std::bit_cast<std::uint32_t>(in_range + math_impl::to_integer);  // the integer is in the low bits
-  return static_cast<std::uint8_t>(x == x ? bits & 0xFFu : static_cast<std::uint32_t>(nan_value));
+  const std::uint32_t nan = 0u - static_cast<std::uint32_t>(x != x);
+  return static_cast<std::uint8_t>((bits & ~nan) | (static_cast<std::uint32_t>(nan_value) & nan));
 }
 
 /// y[c] = clamp(round_even(fma(x[c], scale[c], offset[c]))), NaN becomes the zero point; rows [y_begin, y_end).

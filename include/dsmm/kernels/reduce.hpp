@@ -28,9 +28,11 @@ public:
       lane_[next_] = step(lane_[next_], i);
       next_ = (next_ + 1) % lane_count;
     }
-    for (; i + lane_count <= count; i += lane_count)
+    const std::size_t blocks = (count - i) / lane_count, rest = (count - i) % lane_count;
+    for (std::size_t b = 0; b < blocks; ++b, i += lane_count)
       for (std::size_t l = 0; l < lane_count; ++l) lane_[l] = step(lane_[l], i + l);
-    for (; i < count; ++i, ++next_) lane_[next_] = step(lane_[next_], i);
+    for (std::size_t l = 0; l < rest; ++l) lane_[l] = step(lane_[l], i + l);
+    next_ += rest;
   }
 
   /// The sum of everything taken; a NaN is quiet_nan.
@@ -90,20 +92,21 @@ inline float max(const float* x, std::size_t n) noexcept {
   float y = 0.0f;
   with_avx2([&y, x, n ]() __attribute__((always_inline)) {
     std::array<float, lane_count> lane;
+    std::array<std::uint32_t, lane_count> nan{};
     lane.fill(-math_impl::infinity);
-    bool number = true;
-    std::size_t i = 0;
-    for (; i + lane_count <= n; i += lane_count)
-      for (std::size_t l = 0; l < lane_count; ++l) {
-        lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
-        number &= x[i + l] == x[i + l];
-      }
+    const auto take = [&](std::size_t l, float v) __attribute__((always_inline)) {
+      lane[l] = choose(v > lane[l], v, lane[l]);
+      nan[l] |= static_cast<std::uint32_t>(v != v);
+    };
+    for (std::size_t b = 0; b < n / lane_count; ++b)
+      for (std::size_t l = 0; l < lane_count; ++l) take(l, x[b * lane_count + l]);
+    for (std::size_t l = 0; l < n % lane_count; ++l) take(l, x[n / lane_count * lane_count + l]);
     float m = -math_impl::infinity;
-    for (; i < n; ++i) {
-      m = x[i] > m ? x[i] : m;
-      number &= x[i] == x[i];
+    bool number = true;
+    for (std::size_t l = 0; l < lane_count; ++l) {
+      m = lane[l] > m ? lane[l] : m;
+      number &= nan[l] == 0;
     }
-    for (const float v : lane) m = v > m ? v : m;
     y = number ? m + 0.0f : quiet_nan;
   });
   return y;

@@ -48,11 +48,11 @@ namespace spectral_impl {
   const float m4 = sum_of_products(n, squared, squared) / count;
   float peak = 0.0f;
   for (std::size_t i = 0; i < n; ++i) {
-    const float magnitude = at(i) < 0.0f ? -at(i) : at(i);
-    peak = magnitude > peak ? magnitude : peak;
+    const float magnitude = choose(at(i) < 0.0f, -at(i), at(i));
+    peak = choose(magnitude > peak, magnitude, peak);
   }
   y[0] = log2(0x1p-20f + mean_square);
-  y[1] = mean == mean ? log2(0x1p-10f + peak) : quiet_nan;
+  y[1] = choose(mean == mean, log2(0x1p-10f + peak), quiet_nan);
   y[2] = canonical(m4 / fma(m2, m2, 0x1p-20f));
 }
 
