@@ -2,6 +2,7 @@
 // Opens, and where they open runs, tens of thousands of hostile models under sanitizers: no fuzzer needed.
 // fuzz_replay            checks them all
 // fuzz_replay FILE…      replays files, e.g. what a fuzzer found
+// fuzz_replay --good F   writes the good model that the hostile ones are made of
 // fuzz_replay --write D  writes the lies about size and the good model into folder D, as seeds for a fuzzer
 #include <chrono>
 #include <cstdio>
@@ -75,6 +76,8 @@ int replay_files(int count, char** paths) {
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--write") == 0) return write_seeds(argv[2]);
+  if (argc == 3 && std::strcmp(argv[1], "--good") == 0)
+    return dsmm::write_file(argv[2], every_op::file().bytes()) ? 0 : 1;
   if (argc > 1) return replay_files(argc - 1, argv + 1);
   return replay_all();
 }
