@@ -36,7 +36,7 @@ inline GstFlowReturn fuse::chain_video(GstPad*, GstBuffer* buffer) {
   return send(buffer, block);
 }
 
-/// Before the first frame, and after the sources changed.
+/// Before the first buffer, and after the sources changed.
 inline void fuse::refresh_latency() {
   {
     const lock held(mutex_);
@@ -46,6 +46,7 @@ inline void fuse::refresh_latency() {
   const fuse_latency found = query_latency(self_, video_);
   const lock held(mutex_);
   latency_ = found;
+  wake();
 }
 
 inline GstFlowReturn fuse::send(GstBuffer* buffer, shared_sensor_block* block) {
@@ -151,6 +152,7 @@ inline GstFlowReturn fuse::chain_sensor(GstPad* gst_pad, GstBuffer* buffer) {
     }
   } data{buffer};
 
+  refresh_latency();
   lock held(mutex_);
   if (pad.flushing) return GST_FLOW_FLUSHING;
   if (video_ended_) return GST_FLOW_EOS;
@@ -196,7 +198,7 @@ inline gboolean fuse::video_event(GstPad* pad, GstEvent* event) {
         gst_segment_init(&segment_, GST_FORMAT_TIME);
         restart_video();
         break;
-      case GST_EVENT_STREAM_START: video_ended_ = false; break;
+      case GST_EVENT_STREAM_START: video_ended_ = latency_known_ = false; break;
       case GST_EVENT_SEGMENT: gst_event_copy_segment(event, &segment_); break;
       case GST_EVENT_EOS: video_ended_ = true; break;
       default: break;
