@@ -11,8 +11,10 @@ namespace dsmm::inline DSMM_ABI::tools {
 
 /// Each sub-command lives in a file of its own. Its function declares options on `app` and sets app.callback(); the
 /// callback does the job, throws `problem` if it cannot, and prints results on stdout.
+void demo(CLI::App& app);
 void info(CLI::App& app);
 void run(CLI::App& app);
+void simulate(CLI::App& app);
 
 struct command {
   const char* name;
@@ -23,8 +25,11 @@ struct command {
 
 /// In the order in which help shows them.
 inline constexpr command commands[] = {
+    {"demo", "run a line, simulated or recorded, and report", "dsmm demo --seconds 20", demo},
     {"info", "show what is inside a model", "dsmm info part.dsmm --ops", info},
     {"run", "run a model on arrays", "dsmm run part.dsmm --input image=frames.npy --output out", run},
+    {"simulate", "write parts of the simulated line, with ground truth", "dsmm simulate -o parts --parts 1000",
+     simulate},
 };
 
 }  // namespace dsmm::inline DSMM_ABI::tools

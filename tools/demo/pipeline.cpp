@@ -13,9 +13,10 @@ namespace {
 std::string sensor_caps(const line::sensor_stream& s) {
   const std::string channels = std::to_string(s.channels);
   if (s.regular)
-    return "audio/x-raw,format=F32LE,layout=interleaved,rate=" + std::to_string(std::llround(s.rate_hz)) + ",channels=" + channels +
-           (s.channels > 1 ? ",channel-mask=(bitmask)0x0" : "");
-  return "application/x-dsmm-sensor,rate=(fraction)" + std::to_string(std::llround(s.rate_hz * 1000)) + "/1000,channels=" + channels;
+    return "audio/x-raw,format=F32LE,layout=interleaved,rate=" + std::to_string(std::llround(s.rate_hz)) +
+           ",channels=" + channels + (s.channels > 1 ? ",channel-mask=(bitmask)0x0" : "");
+  return "application/x-dsmm-sensor,rate=(fraction)" + std::to_string(std::llround(s.rate_hz * 1000)) +
+         "/1000,channels=" + channels;
 }
 
 GstBuffer* buffer_of(const void* bytes, std::size_t size, std::int64_t pts_ns) {
@@ -35,13 +36,15 @@ void line_pipeline::initialize() {
   static_cast<void>(once);
 }
 
-GstAppSrc* line_pipeline::add_source(const std::string& name, const std::string& caps, const player_options& options) {
+/// Without a clock the camera is held back by the pipeline; the sensors never are, because a frame may need samples
+/// that come after it.
+GstAppSrc* line_pipeline::add_source(const std::string& name, const std::string& caps, bool live, bool held_back) {
   GstElement* const source = gst_element_factory_make("appsrc", name.c_str());
   if (source == nullptr) return nullptr;
   GstCaps* const parsed = gst_caps_from_string(caps.c_str());
-  const gboolean live = options.live() ? TRUE : FALSE;
-  g_object_set(source, "caps", parsed, "format", GST_FORMAT_TIME, "is-live", live, "block", live ? FALSE : TRUE, "max-buffers",
-               G_GUINT64_CONSTANT(64), "max-bytes", G_GUINT64_CONSTANT(0), "max-time", G_GUINT64_CONSTANT(0), nullptr);
+  g_object_set(source, "caps", parsed, "format", GST_FORMAT_TIME, "is-live", live ? TRUE : FALSE, "block",
+               held_back ? TRUE : FALSE, "max-buffers", guint64{held_back ? 8u : 0u}, "max-bytes", guint64{0},
+               "max-time", guint64{0}, nullptr);
   gst_caps_unref(parsed);
   gst_bin_add(GST_BIN(pipeline_.get()), source);
   return GST_APP_SRC(source);
@@ -57,35 +60,32 @@ bool line_pipeline::build(const line::line_description& about, const player_opti
     else why = {"a GStreamer element is missing", factory, "install gstreamer1.0-plugins-base"};
     return element;
   };
-  const auto queue = [&] {
-    GstElement* const q = add("queue");
-    if (q != nullptr) g_object_set(q, "max-size-buffers", 0, "max-size-bytes", 0, "max-size-time", G_GUINT64_CONSTANT(1'000'000'000), nullptr);
-    return q;
-  };
   GstElement* const fuse = add("dsmmfuse");
   GstElement* const sink = add("appsink");
   if (fuse == nullptr || sink == nullptr) return false;
-  g_object_set(fuse, "window", static_cast<gint64>(options.window_ms * 1'000'000), nullptr);
+  g_object_set(fuse, "window", static_cast<guint64>(about.window_ms) * 1'000'000, nullptr);
   g_object_set(sink, "sync", FALSE, "max-buffers", 0u, nullptr);
   sink_ = GST_APP_SINK(sink);
   GstElement* last = fuse;
   if (!options.model_file.empty()) {
     GstElement* const infer = add("dsmminfer");
     if (infer == nullptr) return false;
-    g_object_set(infer, "model-file", options.model_file.c_str(), "deadline", static_cast<guint64>(options.deadline_ms * 1e6), nullptr);
+    g_object_set(infer, "model-file", options.model_file.c_str(), "deadline",
+                 static_cast<guint64>(options.deadline_ms * 1e6), nullptr);
     gst_element_link(fuse, infer);
     last = infer;
   }
   gst_element_link(last, sink);
 
+  // An appsrc is a queue with a thread of its own: no further one is needed.
   const auto connect = [&](GstAppSrc* source, const char* pad) {
-    GstElement* const q = source == nullptr ? nullptr : queue();
-    return q != nullptr && gst_element_link(GST_ELEMENT(source), q) && gst_element_link_pads(q, "src", fuse, pad);
+    return source != nullptr && gst_element_link_pads(GST_ELEMENT(source), "src", fuse, pad);
   };
+  const bool live = options.live();
   camera_ = add_source("camera",
-                       "video/x-raw,format=GRAY8,width=" + std::to_string(about.width) + ",height=" + std::to_string(about.height) +
-                           ",framerate=" + std::to_string(about.fps) + "/1",
-                       options);
+                       "video/x-raw,format=GRAY8,width=" + std::to_string(about.width) +
+                           ",height=" + std::to_string(about.height) + ",framerate=" + std::to_string(about.fps) + "/1",
+                       live, !live);
   bool linked = connect(camera_, "video");
   for (std::size_t i = 0; i < about.sensors.size() && linked; ++i) {
     const std::string pad = "sensor_" + std::to_string(i);
@@ -93,10 +93,12 @@ bool line_pipeline::build(const line::line_description& about, const player_opti
     linked = sink_pad != nullptr;
     if (!linked) break;
     g_object_set(sink_pad.get(), "sensor-name", about.sensors[i].name.c_str(), nullptr);
-    sensors_.push_back(add_source(about.sensors[i].name, sensor_caps(about.sensors[i]), options));
+    sensors_.push_back(add_source(about.sensors[i].name, sensor_caps(about.sensors[i]), live, false));
     linked = connect(sensors_.back(), pad.c_str());
   }
-  if (!linked) why = {"the line's pipeline could not be linked", about.title, "check the GStreamer installation with gst-inspect-1.0"};
+  if (!linked)
+    why = {"the line's pipeline could not be linked", about.title,
+           "check the GStreamer installation with gst-inspect-1.0"};
   return linked;
 }
 
@@ -112,9 +114,11 @@ bool line_pipeline::push_picture(const line::picture& picture, std::int64_t pts_
 }
 
 bool line_pipeline::push_chunk(std::size_t sensor, const line::sensor_chunk& chunk, std::int64_t pts_ns) {
-  return gst_app_src_push_buffer(sensors_[sensor], buffer_of(chunk.values.data(), chunk.values.size() * sizeof(float), pts_ns)) ==
-         GST_FLOW_OK;
+  return gst_app_src_push_buffer(sensors_[sensor], buffer_of(chunk.values.data(), chunk.values.size() * sizeof(float),
+                                                             pts_ns)) == GST_FLOW_OK;
 }
+
+void line_pipeline::end_sensor(std::size_t sensor) { gst_app_src_end_of_stream(sensors_[sensor]); }
 
 void line_pipeline::end() {
   for (GstAppSrc* sensor : sensors_) gst_app_src_end_of_stream(sensor);

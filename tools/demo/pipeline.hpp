@@ -18,7 +18,7 @@ struct object_unref {
 template <class T>
 using object_ref = std::unique_ptr<T, object_unref>;
 
-/// The elements of one line: per source an appsrc and a queue, then dsmmfuse, dsmminfer and the appsink.
+/// The elements of one line: per source an appsrc, then dsmmfuse, dsmminfer and the appsink.
 class line_pipeline {
 public:
   /// Registers dsmm's elements with GStreamer; once per process.
@@ -32,13 +32,15 @@ public:
   GstAppSink* sink() const noexcept { return sink_; }
   bool push_picture(const line::picture& picture, std::int64_t pts_ns, std::uint64_t id);
   bool push_chunk(std::size_t sensor, const line::sensor_chunk& chunk, std::int64_t pts_ns);
+  /// The sensor will not send again.
+  void end_sensor(std::size_t sensor);
   void end();
 
   /// The first error on the bus in plain words, or an empty text; counts the sensors' messages into `result`.
   std::string poll(run_result& result);
 
 private:
-  GstAppSrc* add_source(const std::string& name, const std::string& caps, const player_options& options);
+  GstAppSrc* add_source(const std::string& name, const std::string& caps, bool live, bool held_back);
 
   object_ref<GstElement> pipeline_;
   GstAppSrc* camera_ = nullptr;

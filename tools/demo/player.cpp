@@ -19,13 +19,16 @@ namespace {
 
 using steady = std::chrono::steady_clock;
 
-double ms_since(steady::time_point start) { return std::chrono::duration<double, std::milli>(steady::now() - start).count(); }
+double ms_since(steady::time_point start) {
+  return std::chrono::duration<double, std::milli>(steady::now() - start).count();
+}
 double to_ms(std::chrono::nanoseconds t) { return std::chrono::duration<double, std::milli>(t).count(); }
 
 /// The far end of the line: takes results as they come, on the streaming thread, and counts them.
 class receiver {
 public:
-  receiver(run_result& out, const player_options& options) : out_(out), chosen_(options.most_exhibits), inspected_(!options.model_file.empty()) {}
+  receiver(run_result& out, const player_options& options)
+      : out_(out), chosen_(options.most_exhibits), inspected_(!options.model_file.empty()) {}
 
   void attach(GstAppSink* sink) {
     GstAppSinkCallbacks callbacks{};
@@ -98,7 +101,8 @@ private:
 /// speed the pipeline does not follow the clock and only the hand-overs are paced.
 class pacer {
 public:
-  pacer(GstElement* pipeline, const player_options& options) : pipeline_(pipeline), options_(options), start_(steady::now()) {
+  pacer(GstElement* pipeline, const player_options& options)
+      : pipeline_(pipeline), options_(options), start_(steady::now()) {
     if (options_.live()) start_ns_ = running_ns() + 50'000'000;
   }
   std::int64_t pts(std::int64_t line_ns) const noexcept { return start_ns_ + line_ns; }
@@ -111,7 +115,9 @@ public:
   }
 
 private:
-  std::int64_t running_ns() const noexcept { return static_cast<std::int64_t>(gst_element_get_current_running_time(pipeline_)); }
+  std::int64_t running_ns() const noexcept {
+    return static_cast<std::int64_t>(gst_element_get_current_running_time(pipeline_));
+  }
 
   GstElement* pipeline_;
   const player_options& options_;
@@ -129,10 +135,12 @@ bool play(line::feed& feed, const player_options& options, const single_limits& 
   receiver end(out, options);
   end.attach(line.sink());
   const auto failed = [&](const std::string& trouble) {
-    why = {trouble.empty() ? "the line's pipeline did not start" : trouble, feed.about().title, "correct this and start again"};
+    why = {trouble.empty() ? "the line's pipeline did not start" : trouble, feed.about().title,
+           "correct this and start again"};
     return false;
   };
-  if (gst_element_set_state(line.pipeline(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) return failed(line.poll(out));
+  if (gst_element_set_state(line.pipeline(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
+    return failed(line.poll(out));
   if (options.live()) gst_element_get_state(line.pipeline(), nullptr, nullptr, GST_SECOND);
 
   const steady::time_point start = steady::now();
@@ -160,7 +168,9 @@ bool play(line::feed& feed, const player_options& options, const single_limits& 
     }
     if (!taken) break;
     const steady::time_point making = steady::now();
+    const std::size_t from = plan.source();
     plan.pop();
+    if (from != schedule::camera && !plan.alive(from)) line.end_sensor(from);
     busy_ms += ms_since(making);
   }
   line.end();

@@ -28,12 +28,11 @@ struct exhibit {
 };
 
 struct player_options {
-  std::string model_file;         ///< empty: the line is played without inspection
-  bool real_time = true;          ///< pace by the clock; else as fast as the pipeline takes it
-  double speed = 1;               ///< recorded time per wall time, real time only
-  std::int64_t parts = 0;         ///< stop after so many pictures; 0 = all
+  std::string model_file;  ///< empty: the line is played without inspection
+  bool real_time = true;   ///< pace by the clock; else as fast as the pipeline takes it
+  double speed = 1;        ///< recorded time per wall time, real time only
+  std::int64_t parts = 0;  ///< stop after so many pictures; 0 = all
   double deadline_ms = 50;
-  std::int64_t window_ms = 200;   ///< of sensor samples that go with a frame
   std::size_t most_exhibits = 18;
 
   /// Sources follow the clock, as cameras do.
@@ -44,14 +43,14 @@ struct player_options {
 struct run_result {
   tally counts;
   std::vector<exhibit> exhibits;
-  double wall_s = 0;      ///< first push to last result
-  double busy_s = 0;      ///< of it, making pictures and samples
+  double wall_s = 0;                      ///< first push to last result
+  double busy_s = 0;                      ///< of it, making pictures and samples
   std::int64_t stale = 0, recovered = 0;  ///< bus messages of dsmmfuse
   std::vector<std::string> damaged;       ///< "part: why", at most 20
   bool stopped = false;                   ///< the user ended it
 };
 
-/// Plays a line through appsrc -> queue -> dsmmfuse -> dsmminfer -> appsink, every picture and sample in time order.
+/// Plays a line through appsrc -> dsmmfuse -> dsmminfer -> appsink, every picture and sample in time order.
 /// progress(counts) is called about five times a second from this thread. `stop` ends the run early and cleanly.
 /// Returns false and fills `why` if the pipeline could not run.
 bool play(line::feed& feed, const player_options& options, const single_limits& limits, const std::atomic<bool>& stop,

@@ -30,6 +30,9 @@ public:
   const line::picture& picture() const noexcept { return picture_; }
   const line::sensor_chunk& chunk() const noexcept { return heads_[source()].chunk; }
 
+  /// Whether the sensor has more to give.
+  bool alive(std::size_t sensor) const noexcept { return heads_[sensor].alive; }
+
   /// Removes the next hand-over.
   void pop() {
     const std::size_t from = source();
@@ -59,7 +62,9 @@ private:
     return source == camera ? picture_.time_ns : heads_[source].due_ns;
   }
   /// Without a further picture a sensor still hands over one chunk that lies behind the last picture.
-  bool wanted(const head& h) const noexcept { return h.alive && (have_picture_ || h.chunk.time_ns <= last_ns_ + 1'000'000); }
+  bool wanted(const head& h) const noexcept {
+    return h.alive && (have_picture_ || h.chunk.time_ns <= last_ns_ + 1'000'000);
+  }
 
   std::pair<std::size_t, bool> source_of_next() const noexcept {
     std::size_t best = camera;

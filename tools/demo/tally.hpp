@@ -37,7 +37,9 @@ struct single_limits {
 struct outcome {
   std::int64_t hits = 0, misses = 0, false_alarms = 0, correct_good = 0;
 
-  void add(bool defective, bool alarm) noexcept { ++(defective ? (alarm ? hits : misses) : (alarm ? false_alarms : correct_good)); }
+  void add(bool defective, bool alarm) noexcept {
+    ++(defective ? (alarm ? hits : misses) : (alarm ? false_alarms : correct_good));
+  }
   std::int64_t parts() const noexcept { return hits + misses + false_alarms + correct_good; }
   double accuracy() const noexcept { return ratio(hits + correct_good, parts()); }
   double detection() const noexcept { return ratio(hits, hits + misses); }
@@ -53,6 +55,13 @@ struct kind_row {
   bool defective = false;
   line::evidence seen_by = line::evidence::none;
   std::int64_t parts = 0, image_alarms = 0, series_alarms = 0, joint_alarms = 0, unknown = 0;
+};
+
+/// Where a part lies in the plane of the two single scores.
+struct scored_part {
+  double image, series;
+  line::evidence seen_by;
+  std::string kind;
 };
 
 /// Counts a run. Without truth only verdicts and latencies are counted.
@@ -80,6 +89,7 @@ public:
     image_.add(p.defective, image);
     series_.add(p.defective, series);
     joint_.add(p.defective, alarm);
+    if (points_.size() < most_points) points_.push_back({p.image, p.series, p.seen_by, p.kind});
   }
 
   std::int64_t parts() const noexcept { return static_cast<std::int64_t>(decision_ms_.size()); }
@@ -91,10 +101,13 @@ public:
   const outcome& image() const noexcept { return image_; }
   const outcome& series() const noexcept { return series_; }
   const outcome& joint() const noexcept { return joint_; }
+  const std::vector<scored_part>& points() const noexcept { return points_; }
   const single_limits& limits() const noexcept { return limits_; }
   const std::vector<double>& decisions_ms() const noexcept { return decision_ms_; }
   const std::vector<double>& deliveries_ms() const noexcept { return delivered_ms_; }
-  double mean_stage_ms(std::size_t stage) const noexcept { return stage_ms_[stage] / std::max<double>(1, static_cast<double>(parts())); }
+  double mean_stage_ms(std::size_t stage) const noexcept {
+    return stage_ms_[stage] / std::max<double>(1, static_cast<double>(parts()));
+  }
 
   /// Good kinds first, then defects in the order of the evidence.
   std::vector<kind_row> rows() const {
@@ -120,6 +133,8 @@ private:
   std::vector<double> decision_ms_, delivered_ms_;
   double stage_ms_[4] = {};
   std::vector<kind_row> rows_;
+  static constexpr std::size_t most_points = 3000;
+  std::vector<scored_part> points_;
 };
 
 /// Value at the share of a sorted list: the smallest that at least `share` of the values do not exceed; NaN if empty.

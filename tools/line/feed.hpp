@@ -21,8 +21,10 @@ struct sensor_stream {
 struct line_description {
   std::string title, model;  ///< model: file name of the model made for this line, without folder
   int width = 0, height = 0;
-  std::int64_t fps = 60;  ///< nominal
+  std::int64_t fps = 60;         ///< nominal
+  std::int64_t window_ms = 200;  ///< sensor samples that go with a picture: at least from picture to picture
   std::vector<sensor_stream> sensors;
+  double duration_s = 0;  ///< of a recording; 0 = endless
 };
 
 /// One exposure. A damaged picture has the reason in `trouble` and must never pass.

@@ -71,7 +71,9 @@ public:
               256,
               256,
               fps,
+              200,
               {{"vibration", "g", static_cast<double>(rate), static_cast<int>(channels), true}}};
+    for (const snapshot_file& f : files_) about_.duration_s += static_cast<double>(f.count()) / fps;
   }
 
   const line_description& about() const noexcept override { return about_; }

@@ -20,7 +20,8 @@ class wear_feed final : public feed {
 public:
   wear_feed(std::filesystem::path folder, std::vector<shot> shots)
       : folder_(std::move(folder)), shots_(std::move(shots)) {
-    about_ = {"wearing ball screw, recorded", "wear.dsmm", photo_width, photo_height, fps, {}};
+    about_ = {"wearing ball screw, recorded", "wear.dsmm", photo_width, photo_height, fps, 200, {}};
+    about_.duration_s = static_cast<double>(shots_.size()) / fps;
   }
 
   const line_description& about() const noexcept override { return about_; }

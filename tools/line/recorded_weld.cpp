@@ -93,6 +93,7 @@ public:
               photo_width,
               photo_height,
               1,
+              60'000,
               {{"weld", "", 1e9 / static_cast<double>(untimed_period), 6, false},
                {"sound", "", static_cast<double>(sound_rate), 1, true}}};
     for (const fs::path& run : sorted(folder / "raw_good_runs", nullptr)) {
@@ -144,6 +145,7 @@ private:
   void add(weld w) {
     w.start_ns = welds_.empty() ? second : welds_.back().end_ns + pause;
     w.end_ns = w.start_ns + (w.records.empty() ? 0 : w.records.back().time_ns);
+    about_.duration_s = static_cast<double>(w.end_ns) * 1e-9;
     welds_.push_back(std::move(w));
   }
 

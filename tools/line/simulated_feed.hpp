@@ -15,6 +15,7 @@ public:
               camera::width,
               camera::height,
               fps,
+              200,
               {{"vibration", "g", vibration_rate, 3, true},
                {"current", "A", current_rate, 1, true},
                {"force", "N", force_rate, 1, true},
