@@ -11,6 +11,7 @@
 #include "dsmm/isa/dispatch.hpp"
 #include "dsmm/kernels/conv_u8s8/generic.hpp"
 #if DSMM_X86
+#include "dsmm/kernels/conv_u8s8/x86_avx2.hpp"
 #include "dsmm/kernels/conv_u8s8/x86_avx512vnni.hpp"
 #endif
 
@@ -18,14 +19,10 @@
 namespace dsmm::inline DSMM_ABI::kernels {
 
 #if DSMM_X86
-using conv_variants = kernel_list<conv_u8s8_impl::x86_avx512vnni, conv_u8s8_impl::generic>;
+using conv_variants = kernel_list<conv_u8s8_impl::x86_avx512vnni, conv_u8s8_impl::x86_avx2, conv_u8s8_impl::generic>;
 #else
 using conv_variants = kernel_list<conv_u8s8_impl::generic>;
 #endif
-
-/// The functions of variant V.
-template <class V>
-inline constexpr conv_kernel conv_kernel_of{V::required, &V::weight_bytes, &V::pack, &V::rows_u8, &V::rows_f32};
 
 /// The variant that a machine with `level` runs.
 inline const conv_kernel& conv_kernel_for(isa level) noexcept {

@@ -42,7 +42,6 @@ struct conv_packed {
   const conv_kernel* kernel = nullptr;
 };
 
-/// Where output (0, 0) finds its first tap, and rows [y_begin, y_end) of an output. Bytes for u8.
 using conv_input = tensor_view<const std::uint8_t>;
 
 /// The functions of one variant.
@@ -55,6 +54,9 @@ struct conv_kernel {
   void (*rows_f32)(const conv_packed&, const conv_epilogue&, const conv_input&, const tensor_view<float>&,
                    std::int32_t y_begin, std::int32_t y_end) noexcept;
 };
+
+template <class V>
+inline constexpr conv_kernel conv_kernel_of{V::required, &V::weight_bytes, &V::pack, &V::rows_u8, &V::rows_f32};
 
 namespace conv_u8s8_impl {
 

@@ -152,9 +152,10 @@ private:
 
   /// acc (pixels, Registers * 16) = bias + the dot products of `Pixel`s.. in runs of four.
   template <std::int32_t Registers, class T, std::int32_t... Pixel, std::int32_t... Cell>
-  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline void sums(
-      const panel& p, const pixel_run<T>* runs, std::int32_t* acc, std::integer_sequence<std::int32_t, Pixel...>,
-      std::integer_sequence<std::int32_t, Cell...>) noexcept {
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline void sums(const panel& p, const pixel_run<T>* runs, std::int32_t* acc,
+                                                         std::integer_sequence<std::int32_t, Pixel...>,
+                                                         std::integer_sequence<std::int32_t, Cell...>) noexcept {
     __m512i c[sizeof...(Cell)];
     ((c[Cell] = _mm512_loadu_si512(p.epilogue->bias + p.channel + Cell % Registers * 16)), ...);
     const std::uint8_t* const x[] = {runs[Pixel / run_pixels].x...};
@@ -172,16 +173,16 @@ private:
   }
 
   template <std::int32_t Registers>
-  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline void dots(
-      __m512i* c, __m512i a, const __m512i* b) noexcept {
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline void dots(__m512i* c, __m512i a, const __m512i* b) noexcept {
     c[0] = _mm512_dpbusd_epi32(c[0], a, b[0]);
     if constexpr (Registers > 1) c[1] = _mm512_dpbusd_epi32(c[1], a, b[1]);
     if constexpr (Registers > 2) c[2] = _mm512_dpbusd_epi32(c[2], a, b[2]);
   }
 
   /// Four input channels in every lane.
-  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline __m512i
-      quad(const std::uint8_t* x) noexcept {
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline __m512i quad(const std::uint8_t* x) noexcept {
     std::int32_t v;
     std::memcpy(&v, x, sizeof v);
     return _mm512_set1_epi32(v);
@@ -214,8 +215,9 @@ private:
   }
 
   template <std::int32_t Registers>
-  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline void chain(
-      __m512i* c, const std::uint8_t* x, const std::int8_t* w) noexcept {
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline void chain(__m512i* c, const std::uint8_t* x,
+                                                          const std::int8_t* w) noexcept {
     __m512i b[Registers];
     for (std::int32_t r = 0; r < Registers; ++r) b[r] = _mm512_load_si512(w + r * 64);
     dots<Registers>(c, quad(x), b);
@@ -223,8 +225,9 @@ private:
 
   /// u8: 64 bytes at a time, that is 4 pixels of 16 channels, 2 of 32, or 1 of 48.
   template <std::int32_t Registers, std::int32_t Pixels>
-  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline void store(
-      const panel& p, const pixel_run<std::uint8_t>* runs, const std::int32_t* acc) noexcept {
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline void store(const panel& p, const pixel_run<std::uint8_t>* runs,
+                                                          const std::int32_t* acc) noexcept {
     constexpr std::int32_t together = Pixels == 1 ? 1 : 4 / Registers;
     for (std::int32_t i = 0; i < Pixels; i += together) {
       const std::int32_t* const a = acc + i * Registers * 16;
@@ -251,8 +254,8 @@ private:
 
   /// Register `Index` of `Pixels` pixels, scaled; zero behind the last.
   template <std::int32_t Index, std::int32_t Pixels, std::int32_t Registers>
-  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline __m512i
-      scaled(const panel& p, const std::int32_t* acc) noexcept {
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline __m512i scaled(const panel& p, const std::int32_t* acc) noexcept {
     if constexpr (Index >= Pixels * Registers) return _mm512_setzero_si512();
     else
       return requantize_impl::x86_avx512vnni::scale(_mm512_load_si512(acc + Index * 16), p.factors[Index % Registers]);

@@ -21,10 +21,17 @@ struct factors512 {
   __m512i shift;                        ///< shift - 32, s32
   __mmask8 even_doubled, odd_doubled;   ///< where shift is 31
 
-  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline factors512
-      of(const std::int32_t* multiplier, const std::int32_t* shift) noexcept {
-    const __m512i m = _mm512_loadu_si512(multiplier), s = _mm512_loadu_si512(shift), one = _mm512_set1_epi64(1);
-    const __m512i even_shift = s & _mm512_set1_epi64(0xFF), odd_shift = s >> 32, least = _mm512_set1_epi64(31);
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline factors512 of(const std::int32_t* multiplier,
+                                                             const std::int32_t* shift) noexcept {
+    return of(_mm512_loadu_si512(multiplier), _mm512_loadu_si512(shift));
+  }
+
+  /// m, s  multipliers and shifts.
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline factors512 of(__m512i m, __m512i s) noexcept {
+    const __m512i one = _mm512_set1_epi64(1), least = _mm512_set1_epi64(31);
+    const __m512i even_shift = s & _mm512_set1_epi64(0xFF), odd_shift = s >> 32;
     factors512 f;
     f.even = m;
     f.odd = m >> 32;
@@ -44,8 +51,8 @@ struct x86_avx512vnni {
   static constexpr isa required = isa::x86_avx512vnni;
 
   /// requantize() of 16 lanes.
-  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline __m512i
-      scale(__m512i sum, const factors512& f) noexcept {
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline __m512i scale(__m512i sum, const factors512& f) noexcept {
     __m512i even = _mm512_maskz_mul_epi32(0xFF, sum, f.even) + f.even_rounding;
     __m512i odd = _mm512_maskz_mul_epi32(0xFF, odd_to_even(sum), f.odd) + f.odd_rounding;
     if ((f.even_doubled | f.odd_doubled) != 0) [[unlikely]] {
@@ -57,23 +64,29 @@ struct x86_avx512vnni {
     return _mm512_maskz_srav_epi32(0xFFFF, high, f.shift);
   }
 
-  /// 64 scaled values as u8, a's sixteen first. Saturating to s16 before the zero point is added changes nothing: what
-  /// saturates there is cut to 0 .. 255 afterwards in any case.
-  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline __m512i
-      narrow(__m512i a, __m512i b, __m512i c, __m512i d, const conv_epilogue& e) noexcept {
+  /// 64 scaled values as u8, a's sixteen first.
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline __m512i narrow(__m512i a, __m512i b, __m512i c, __m512i d,
+                                                              const conv_epilogue& e) noexcept {
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_maskz_permutexvar_epi32(0xFFFF, order, narrow_lanes(a, b, c, d, e));
+  }
+
+  /// The same with four of a, four of b, c and d in each 128-bit lane. Saturating to s16 before the zero point is added
+  /// changes nothing: what saturates there is cut to 0 .. 255 afterwards in any case.
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline __m512i narrow_lanes(__m512i a, __m512i b, __m512i c, __m512i d,
+                                                                    const conv_epilogue& e) noexcept {
     const __m512i zero_point = _mm512_set1_epi16(static_cast<short>(e.zero_point));
     const __m512i ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero_point);
     const __m512i cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero_point);
-    __m512i bytes = _mm512_packus_epi16(ab, cd);  // per 128-bit lane four of a, b, c, d
-    bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, _mm512_set1_epi8(static_cast<char>(e.low))),
-                            _mm512_set1_epi8(static_cast<char>(e.high)));
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    return _mm512_maskz_permutexvar_epi32(0xFFFF, order, bytes);
+    return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(ab, cd), _mm512_set1_epi8(static_cast<char>(e.low))),
+                           _mm512_set1_epi8(static_cast<char>(e.high)));
   }
 
   /// 64-bit lanes with the odd 32-bit lane in the low half, on the port that the multiplications leave free.
-  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") static inline __m512i
-      odd_to_even(__m512i v) noexcept {
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline __m512i odd_to_even(__m512i v) noexcept {
     return _mm512_castps_si512(_mm512_maskz_movehdup_ps(0xFFFF, _mm512_castsi512_ps(v)));
   }
 
