@@ -5,15 +5,9 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/gst/element.hpp"
-#if __has_include("dsmm/gst/fuse.hpp")
 #include "dsmm/gst/fuse.hpp"
-#endif
-#if __has_include("dsmm/gst/infer.hpp")
 #include "dsmm/gst/infer.hpp"
-#endif
-#if __has_include("dsmm/gst/overlay.hpp")
 #include "dsmm/gst/overlay.hpp"
-#endif
 
 namespace dsmm::inline DSMM_ABI::gst {
 
@@ -23,16 +17,9 @@ struct element_row {
   GType (*type)();
 };
 inline constexpr element_row elements[] = {
-#if __has_include("dsmm/gst/fuse.hpp")
     {"dsmmfuse", type_of<fuse>},
-#endif
-#if __has_include("dsmm/gst/infer.hpp")
     {"dsmminfer", type_of<infer>},
-#endif
-#if __has_include("dsmm/gst/overlay.hpp")
     {"dsmmoverlay", type_of<overlay>},
-#endif
-    {nullptr, nullptr},
 };
 
 #define DSMM_GST_TEXT_(x) #x
@@ -46,7 +33,7 @@ inline constexpr char plugin_version[] =
 /// Registers every element with a plugin. Returns FALSE if GStreamer refused one.
 inline gboolean register_elements(GstPlugin* plugin) noexcept {
   for (const element_row& row : elements)
-    if (row.name != nullptr && !gst_element_register(plugin, row.name, GST_RANK_NONE, row.type())) return FALSE;
+    if (!gst_element_register(plugin, row.name, GST_RANK_NONE, row.type())) return FALSE;
   return TRUE;
 }
 
