@@ -24,12 +24,14 @@ inline std::string sensor_traces(std::span<const sensor_span> sensors, double sh
     const std::span<const float> values(sensor.samples + (sensor.count - count) * channels, count * channels);
     const double length = stroke_ms < shown_ms ? (right - left) * stroke_ms / shown_ms : 0;
     if (length > 0) s.rect(right - length, top + 2, length, strip - 6, "stroke");
+    const double from =
+        right - (right - left) * static_cast<double>(count) / static_cast<double>(std::max(count, wanted));
     float low = 0, high = 0;
     for (std::size_t i = 0; i < values.size(); ++i)
       if (std::isfinite(values[i]))
         low = i == 0 ? values[i] : std::min(low, values[i]), high = i == 0 ? values[i] : std::max(high, values[i]);
     for (std::size_t c = std::min<std::size_t>(channels, 3); c-- > 0;)
-      s.curve(values.subspan(std::min(c, values.size())), channels, left, right, top + 6, top + strip - 8, low, high,
+      s.curve(values.subspan(std::min(c, values.size())), channels, from, right, top + 6, top + strip - 8, low, high,
               curves[c]);
     std::string name(sensor.name);
     if (sensor.health != sensor_health::good) name += std::string(" \u2013 ") + to_string(sensor.health);
