@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "dsmm/stream/hop.hpp"
+#include "dsmm/stream/join.hpp"
+
+namespace {
+std::atomic<long> allocations{0};
+}
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* const p = std::malloc(size == 0 ? 1 : size)) return p;
+  throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++allocations;
+  return std::malloc(size == 0 ? 1 : size);
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+using namespace dsmm;
+using namespace std::chrono_literals;
+
+TEST_CASE("placing, joining and cutting allocate nothing, faults included") {
+  sensor_description d;
+  d.name = "a name that is longer than what a short string holds";
+  d.rate = {10'000, 1};
+  d.channels = 3;
+  joiner join({.reorder = 20ms});
+  REQUIRE(join.add(d));
+  auto cutter = hop_cutter::make(256, 3);
+  REQUIRE(cutter);
+  const std::vector<float> samples(3 * 100, 1.f);
+  std::size_t hops = 0;
+  const long before = allocations;
+  for (int i = 0; i < 2'000; ++i) {
+    const int place = i % 17 == 3 ? i + 1 : i % 17 == 4 ? i - 1 : i % 50 == 49 ? i - 20 : i;
+    join.sensor(0).place({place * 10ms, samples.data(), 100});
+    if (i % 500 == 499) join.restart(0);
+    const joined_frame frame = join.join(i * 10ms, join.decide(i * 10ms, 0ns, true), true);
+    hops += cutter->consume(frame.sensors[0], [](std::int64_t, const float*) {}).hops;
+  }
+  CHECK(allocations == before);
+  CHECK(hops > 500);
+}
