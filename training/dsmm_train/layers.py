@@ -242,8 +242,9 @@ avg_pool = _AvgPool
 
 
 def resize(x: Flow, h: int, w: int, bilinear: bool = False) -> Flow:
+    whole = h % x.data.shape[2] == 0 and w % x.data.shape[3] == 0  # then plain "nearest" is the same and exports to ONNX
     y = F.interpolate(x.data, (h, w), mode="bilinear", align_corners=False) if bilinear else \
-        F.interpolate(x.data, (h, w), mode="nearest-exact")
+        F.interpolate(x.data, (h, w), mode="nearest" if whole else "nearest-exact")
     return emit("resize", [x.index], y, x.grid, (int(bilinear), h, w))
 
 

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains the joint model of the simulated line and measures it on sessions that it has never seen.
+
+    python training/line.py --simulator build/tools/dsmm --cache build/training/line --out models/line.dsmm
+
+Every stage leaves a file in the cache and is skipped when it is there, so an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import pickle
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import line_data
+import line_heads
+import line_image
+import line_report
+import line_series
+from dsmm_train import metrics
+from dsmm_train.graph import Flow, set_mode
+from dsmm_train.layers import Conv2d, fold
+from line_export import export, late_scores, p_value_knots
+from line_heads import Encoded, LineNet
+from line_net import PICTURE
+
+SETS = {"train": (4800, 1000, 120), "calibrate": (1600, 5000, 40), "test": (3200, 9000, 80)}  # parts, seed, sessions
+SEED = 1
+
+
+def simulate(simulator: str, cache: Path) -> dict[str, line_data.Line]:
+    lines = {}
+    for name, (parts, seed, sessions) in SETS.items():
+        folder, kept = cache / name, cache / f"{name}.pkl"
+        if not kept.exists():
+            if not (folder / "parts.csv").exists():
+                subprocess.run([simulator, "simulate", "-o", folder, "--parts", str(parts), "--seed", str(seed),
+                                "--sessions", str(sessions)], check=True)
+            line = line_data.load(folder)
+            line.images = None
+            kept.write_bytes(pickle.dumps(line))
+        lines[name] = pickle.loads(kept.read_bytes())
+        lines[name].images = np.load(folder / "images.npy", mmap_mode="r")
+    return lines
+
+
+class Cache:
+    """Weights of `net` after each stage."""
+
+    def __init__(self, folder: Path, net: LineNet) -> None:
+        self.folder, self.net = folder, net
+
+    def stage(self, name: str, part: torch.nn.Module, work) -> None:
+        path = self.folder / f"{name}.pt"
+        if path.exists():
+            part.load_state_dict(torch.load(path), strict=False)
+            return
+        print(f"stage {name}", flush=True)
+        work()
+        torch.save(part.state_dict(), path)
+
+    def encoded(self, name: str, line: line_data.Line) -> Encoded:
+        path = self.folder / f"{name}.pkl"
+        if not path.exists():
+            print(f"stage {name}", flush=True)
+            path.write_bytes(pickle.dumps(line_heads.encode(self.net, line)))
+        return pickle.loads(path.read_bytes())
+
+
+@torch.no_grad()
+def observe(net: LineNet, line: line_data.Line, sessions: int = 12, parts: int = 48) -> None:
+    """Chooses the grids of both encoders from training parts, and switches them to the numbers that run."""
+    net.eval()
+    encoders = (net.image.encoder, net.image.marks, net.image.heat, net.image.shade, net.series)
+    for m in encoders:
+        set_mode(m, "observe")
+    chosen = np.linspace(0, len(line.kind) - 1, parts).astype(int)
+    for at in range(0, parts, 8):
+        images, _ = line_data.picture_batch(line, chosen[at:at + 8])
+        net.image.shade(net.image.cells(Flow(images.float() / 255, PICTURE))[3])
+    x, rows, _ = line_series.session_batch(line, np.linspace(0, len(line.features) - 1, sessions).astype(int))
+    line_series.heads(net.series, Flow(x), rows)
+    for m in encoders:
+        set_mode(m, "quantize")
+
+
+@torch.no_grad()
+def observe_heads(net: LineNet, e: Encoded) -> None:
+    for m in net.head_modules():
+        m.eval()
+        set_mode(m, "observe")
+    n = len(e.vector.data)
+    here, gone = torch.ones(n, 1, 1, 1), torch.zeros(n, 1, 1, 1)
+    for has_image, has_series in ((here, here), (gone, here), (here, gone)):
+        net.judge(e, has_image, has_series)
+    for m in net.head_modules():
+        set_mode(m, "quantize")
+
+
+def train_heads(net: LineNet, line: line_data.Line, e: Encoded, epochs: int) -> None:
+    net.image.worst.fit(e.worst.data.flatten(1))
+    line_heads.fit(net, line, e, epochs, 2e-3, SEED)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--simulator", default="build/tools/dsmm", help="the dsmm program")
+    parser.add_argument("--cache", type=Path, default=Path("build/training/line"))
+    parser.add_argument("--out", type=Path, default=Path("models/line.dsmm"))
+    parser.add_argument("--picture-steps", type=int, default=2400)
+    parser.add_argument("--series-epochs", type=int, default=40)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(SEED)
+    options.cache.mkdir(parents=True, exist_ok=True)
+    lines = simulate(options.simulator, options.cache)
+    train, every = lines["train"], np.arange(len(lines["train"].kind))
+
+    net = LineNet().to(memory_format=torch.channels_last)
+    cache = Cache(options.cache, net)
+    cache.stage("image_fp32", net.image, lambda: line_image.fit(net.image, train, every, options.picture_steps, 3e-3, SEED))
+    net.series.scale.fit(torch.from_numpy(np.concatenate(train.features)))
+    cache.stage("series_fp32", net.series, lambda: line_series.fit(net.series, train, options.series_epochs, 2e-3, SEED))
+    encoded = {name: cache.encoded(f"{name}_fp32", line) for name, line in lines.items()}
+    cache.stage("heads_fp32", net, lambda: train_heads(net, train, encoded["train"], 60))
+    plain = copy.deepcopy(net)
+    judged = {"fp32": {name: line_heads.scores(net, encoded[name]) for name in ("calibrate", "test")}}
+
+    fold(net)
+    observe(net, train)
+    cache.stage("image_int4", net.image, lambda: line_image.fit(net.image, train, every, options.picture_steps // 6, 3e-4, SEED + 1))
+    cache.stage("series_int4", net.series, lambda: line_series.fit(net.series, train, 4, 2e-4, SEED + 1))
+    encoded = {name: cache.encoded(f"{name}_int4", line) for name, line in lines.items()}
+    net.image.worst.fit(encoded["train"].worst.data.flatten(1))
+    observe_heads(net, encoded["train"].part(np.arange(0, len(every), 8)))
+    cache.stage("heads_int4", net, lambda: line_heads.fit(net, train, encoded["train"], 15, 5e-4, SEED + 1))
+    judged["int4"] = {name: line_heads.scores(net, encoded[name]) for name in ("calibrate", "test")}
+
+    line, score = lines["calibrate"], judged["int4"]["calibrate"]
+    warm = line.warm
+    good = warm & (line.label == 0)
+    knots = np.stack([p_value_knots(score[s][good], float(np.median(score[s][line.label == 1]))) for s in ("image", "series")])
+    for version in judged.values():
+        for s in version.values():
+            s["late"] = late_scores(knots, s["image"], s["series"])
+    thresholds = {s: metrics.best_threshold(score[s][warm], line.label[warm]) for s in ("image", "series", "joint", "late")}
+    model = export(net, knots, thresholds | {"map": 0.5}, "joint")
+    size = model.save(options.out)
+    print(f"{options.out}: {size} bytes")
+    line_report.onnx(plain, options.cache / "line_fp32.onnx")
+    line_report.report(lines, judged, options.out, options.cache)
+
+
+if __name__ == "__main__":
+    main()
