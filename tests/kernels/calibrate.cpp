@@ -31,7 +31,7 @@ TEST_CASE("monotone knots give monotone results, each head with its own curve") 
   std::vector<float> all;
   float before = -1.0f;
   for (int i = 0; i <= 4000; ++i) {
-    const float x[] = {static_cast<float>(i) * 2.5e-4f, 2.0f - static_cast<float>(i) * 5e-4f};
+    const float x[] = {static_cast<float>(i) * 0x1p-12f, 2.0f - static_cast<float>(i) * 0x1p-11f};
     float y[2];
     k::calibrate(x, knots, 2, 3, y);
     CHECK(y[0] >= before);
