@@ -13,7 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from dsmm_train.graph import Flow
-from dsmm_train.layers import Concat, Conv2d, resize
+from dsmm_train.layers import Concat, Conv2d, Lut, QuantizeInput, resize
+from dsmm_train.quant import Grid
 
 CELL = 8
 TYPES = 6
@@ -40,6 +41,7 @@ class Detector(nn.Module):
             nn.init.normal_(head.weight, std=0.03)
         nn.init.constant_(self.logit.bias, -4.0)
         nn.init.constant_(self.sides.bias, 2.0)
+        self.coarse, self.shade = QuantizeInput(1, 12.0), Lut(torch.sigmoid, Grid(1 / 255, 0))
 
     def cells(self, x: Flow) -> Flow:
         """What every cell sees, (n, 64, H/8, W/8)."""
@@ -57,6 +59,10 @@ class Detector(nn.Module):
     def forward(self, x: Flow) -> tuple[Flow, Flow, Flow]:
         y = self.cells(x)
         return self.logit(y), self.kind(y), self.sides(y)
+
+    def heat(self, logit: Flow) -> Flow:
+        """The defect probability of every cell, u8 0..255 = 0..1."""
+        return self.shade(self.coarse(logit))
 
 
 def targets(boxes: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
