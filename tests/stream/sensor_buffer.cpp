@@ -107,6 +107,16 @@ TEST_CASE("duplicates and overlaps: the first sample stays") {
   CHECK(b.counts().dropped == 15);
 }
 
+TEST_CASE("a sample that waits behind a hole is not replaced either") {
+  sensor_buffer b = buffer_of(described(1'000), 1s, 20ms);
+  place(b, 0ms, counting(0, 10));
+  place(b, 20ms, counting(20, 10));
+  place(b, 20ms, counting(200, 10));
+  place(b, 10ms, counting(10, 10));
+  CHECK(read(b, 0, 30) == counting(0, 30));
+  CHECK(b.counts().dropped == 10);
+}
+
 TEST_CASE("NaN and infinity read as the last good value") {
   sensor_buffer b = buffer_of(described(1'000, 2));
   auto v = counting(0, 6, 2);
