@@ -155,7 +155,9 @@ std::string integrity(const run_facts& f, const tally& t) {
   row("frames that lacked a sensor", t.incomplete());
   row("sensors gone silent / back", f.stale);
   out += "</table>";
-  for (const std::string& d : f.damaged) out += "<p class=\"soft\">damaged: " + escaped(d) + "</p>";
+  for (const damage_note& d : f.damaged)
+    out += "<p class=\"soft\">damaged: " + escaped(d.what) + ", " + std::to_string(d.parts) + " parts from " +
+           escaped(d.first_part) + "</p>";
   return out + "</div>";
 }
 

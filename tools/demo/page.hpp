@@ -17,7 +17,7 @@ struct run_facts {
   double wall_s = 0, deadline_ms = 0, peak_mib = 0;
   std::int64_t stale = 0, recovered = 0;
   bool stopped = false, inspected = true;
-  std::vector<std::string> damaged;
+  std::vector<damage_note> damaged;
 };
 
 /// The report of a run as one HTML file that loads nothing.

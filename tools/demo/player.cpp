@@ -44,7 +44,11 @@ public:
     note.damaged = p.damaged, note.seen_by = p.seen_by;
     const std::lock_guard lock(mutex_);
     waiting_.push_back({std::move(note), steady::now()});
-    if (p.damaged && out_.damaged.size() < 20) out_.damaged.push_back(p.part + ": " + p.trouble);
+    if (!p.damaged) return;
+    const auto known = std::find_if(out_.damaged.begin(), out_.damaged.end(),
+                                    [&](const damage_note& d) { return d.what == p.trouble; });
+    if (known != out_.damaged.end()) ++known->parts;
+    else if (out_.damaged.size() < 20) out_.damaged.push_back({p.trouble, p.part, 1});
   }
 
   bool ended() const noexcept { return ended_; }

@@ -39,6 +39,12 @@ struct player_options {
   bool live() const noexcept { return real_time && speed == 1; }
 };
 
+/// A kind of damage that was met, and how often.
+struct damage_note {
+  std::string what, first_part;
+  std::int64_t parts = 0;
+};
+
 /// What came out of a run.
 struct run_result {
   tally counts;
@@ -46,7 +52,7 @@ struct run_result {
   double wall_s = 0;                      ///< first push to last result
   double busy_s = 0;                      ///< of it, making pictures and samples
   std::int64_t stale = 0, recovered = 0;  ///< bus messages of dsmmfuse
-  std::vector<std::string> damaged;       ///< "part: why", at most 20
+  std::vector<damage_note> damaged;       ///< at most 20 different ones
   bool stopped = false;                   ///< the user ended it
 };
 

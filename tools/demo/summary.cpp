@@ -68,7 +68,8 @@ void print_summary(const run_facts& f, const tally& t) {
               whole(t.count(verdict::unknown)));
   for (const auto& [reason, n] : t.reasons()) std::printf("  (%s %lld)", reason.c_str(), whole(n));
   std::printf("\n");
-  for (const std::string& d : f.damaged) std::printf("damaged: %s\n", d.c_str());
+  for (const damage_note& d : f.damaged)
+    std::printf("damaged: %s (%lld parts, the first is %s)\n", d.what.c_str(), whole(d.parts), d.first_part.c_str());
   if (f.inspected) print_latency("arrival to decision", sorted(t.decisions_ms()));
   print_latency("hand-over to result", sorted(t.deliveries_ms()));
   if (f.inspected && !t.rows().empty()) print_kinds(t);

@@ -93,7 +93,7 @@ public:
         draw_spectrogram(one, 0.05f, out.pixels.data() + c * 256 * 128);
       }
     } else {
-      out.damaged = true, out.trouble = names_[file_] + ": the file ends before this snapshot";
+      out.damaged = true, out.trouble = names_[file_] + ".npy: the file ends before the last snapshot";
     }
     ++pictured_;
     return true;

@@ -32,7 +32,8 @@ struct weld {
   std::string name, kind, trouble;
   bool defective = false;
   std::int64_t start_ns = 0, end_ns = 0;
-  fs::path sound;
+  fs::path sound;              ///< empty once decoded
+  std::vector<float> samples;  ///< of the sound, until it was played
   std::vector<fs::path> photos;
   std::vector<record> records;
 };
@@ -42,6 +43,11 @@ std::optional<std::int64_t> clock_time(const std::string& text) {
   int h = 0, m = 0, s = 0, ms = 0;
   if (std::sscanf(text.c_str(), "%d:%d:%d.%d", &h, &m, &s, &ms) != 4) return std::nullopt;
   return ((std::int64_t{h} * 60 + m) * 60 + s) * second + std::int64_t{ms} * 1'000'000;
+}
+
+/// Row `i` (from 0, without the header) is not what it should be: the weld must not pass.
+void damage(weld& w, std::size_t i) {
+  if (w.trouble.empty()) w.trouble = "row " + std::to_string(i + 2) + " of the sensor table is damaged";
 }
 
 /// Reads the six channels; a cell that is no number becomes NaN, so that the sensor is flagged at that time.
@@ -62,14 +68,19 @@ bool read_records(const fs::path& file, weld& w) {
     std::int64_t time = static_cast<std::int64_t>(i) * untimed_period;
     if (clock && *clock < row.size()) {
       const auto t = clock_time(row[*clock]);
-      if (!t) continue;
+      if (!t || (first && *t - *first <= last)) {
+        damage(w, i);
+        continue;
+      }
       if (!first) first = *t;
       time = *t - *first;
     }
-    if (time <= last) continue;
     record r{last = time, {}};
-    for (std::size_t c = 0; c < channels.size(); ++c)
-      r.values[c] = static_cast<float>(number(row, at[c]).value_or(std::numeric_limits<double>::quiet_NaN()));
+    for (std::size_t c = 0; c < channels.size(); ++c) {
+      const std::optional<double> value = number(row, at[c]);
+      if (!value) damage(w, i);
+      r.values[c] = static_cast<float>(value.value_or(std::numeric_limits<double>::quiet_NaN()));
+    }
     w.records.push_back(r);
   }
   return !w.records.empty();
@@ -97,7 +108,7 @@ public:
               {{"weld", "", 1e9 / static_cast<double>(untimed_period), 6, false},
                {"sound", "", static_cast<double>(sound_rate), 1, true}}};
     for (const fs::path& run : sorted(folder / "raw_good_runs", nullptr)) {
-      weld w{run.filename().string(), "good", "", false, 0, 0, {}, sorted(run / "images", ".jpg"), {}};
+      weld w{run.filename().string(), "good", "", false, 0, 0, {}, {}, sorted(run / "images", ".jpg"), {}};
       const auto sounds = sorted(run, ".flac"), tables = sorted(run, ".csv");
       if (!sounds.empty()) w.sound = sounds.front();
       if (tables.empty() || !read_records(tables.front(), w)) w.trouble = "the sensor table is missing or damaged";
@@ -108,7 +119,7 @@ public:
       kind.resize(std::min(kind.size(), kind.find_first_of("0123456789")));
       while (!kind.empty() && kind.back() == '_') kind.pop_back();
       const bool good = kind == "good_weld";
-      weld w{file.stem().string(), good ? "good" : kind, "", !good, 0, 0, {}, {}, {}};
+      weld w{file.stem().string(), good ? "good" : kind, "", !good, 0, 0, {}, {}, {}, {}};
       if (!read_records(file, w)) w.trouble = "the sensor table is missing or damaged";
       add(std::move(w));
     }
@@ -119,7 +130,8 @@ public:
 
   bool next_picture(picture& out) override {
     if (pictured_ == welds_.size()) return false;
-    const weld& w = welds_[pictured_];
+    weld& w = welds_[pictured_];
+    decode_sound(w);
     const std::size_t shots = std::max<std::size_t>(w.photos.size(), 1);
     out = {};
     out.part = w.name, out.kind = w.kind, out.truth_known = true, out.defective = w.defective;
@@ -161,42 +173,44 @@ private:
 
   bool next_sound(sensor_chunk& out) {
     constexpr std::size_t chunk = sound_rate / 200;  // 5 ms
-    while (heard_ < welds_.size()) {
-      if (sample_ == 0 && sound_.empty()) load_sound(welds_[heard_]);
-      if (sample_ < sound_.size()) break;
-      sound_.clear(), sample_ = 0, ++heard_;
+    for (; heard_ < welds_.size(); sample_ = 0, ++heard_) {
+      decode_sound(welds_[heard_]);
+      if (sample_ < welds_[heard_].samples.size()) break;
+      welds_[heard_].samples = {};
     }
     if (heard_ == welds_.size()) return false;
-    out.count = std::min(chunk, sound_.size() - sample_);
-    out.time_ns = welds_[heard_].start_ns + static_cast<std::int64_t>(sample_) * (second / sound_rate);
-    out.values.assign(sound_.begin() + static_cast<std::ptrdiff_t>(sample_),
-                      sound_.begin() + static_cast<std::ptrdiff_t>(sample_ + out.count));
+    const weld& w = welds_[heard_];
+    const auto from = w.samples.begin() + static_cast<std::ptrdiff_t>(sample_);
+    out.count = std::min(chunk, w.samples.size() - sample_);
+    out.time_ns = w.start_ns + static_cast<std::int64_t>(sample_) * (second / sound_rate);
+    out.values.assign(from, from + static_cast<std::ptrdiff_t>(out.count));
     sample_ += out.count;
     return true;
   }
 
-  /// Leaves `sound_` empty and the weld marked if the file is damaged or has another form.
-  void load_sound(weld& w) {
+  /// Once per weld, when its sound or its first photo is asked for. Damage is noted in the weld.
+  static void decode_sound(weld& w) {
     if (w.sound.empty()) return;
+    const std::string name = w.sound.filename().string();
     SF_INFO info{};
     SNDFILE* const file = sf_open(w.sound.c_str(), SFM_READ, &info);
     if (file == nullptr || info.channels != 1 || info.samplerate != sound_rate || info.frames > 600 * sound_rate) {
-      w.trouble = w.sound.filename().string() + ": the sound is damaged or not 16 kHz mono";
+      w.trouble = name + ": the sound is damaged or not 16 kHz mono";
     } else {
-      sound_.resize(static_cast<std::size_t>(info.frames));
-      const sf_count_t read = sf_readf_float(file, sound_.data(), info.frames);
+      w.samples.resize(static_cast<std::size_t>(info.frames));
+      const sf_count_t read = sf_readf_float(file, w.samples.data(), info.frames);
       if (read != info.frames || sf_error(file) != SF_ERR_NO_ERROR) {
-        w.trouble = w.sound.filename().string() + ": the sound is cut short or damaged";
-        sound_.clear();
+        w.trouble = name + ": the sound is cut short or damaged";
+        w.samples.clear();
       }
     }
     if (file != nullptr) sf_close(file);
+    w.sound.clear();
   }
 
   line_description about_;
   std::vector<weld> welds_;
   std::size_t pictured_ = 0, shot_ = 0, recorded_ = 0, record_ = 0, heard_ = 0, sample_ = 0;
-  std::vector<float> sound_;
 };
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 namespace dsmm::inline DSMM_ABI::line {
 
-/// The simulated line, endless. Sensors hand over chunks of 2 ms, the slow temperature one record at a time.
+/// The simulated line, endless. Sensors hand over chunks of 1 ms, the slow temperature one record at a time.
 class simulated_feed final : public feed {
 public:
   explicit simulated_feed(std::uint64_t seed, std::int64_t fps) : line_(seed, fps) {
@@ -41,7 +41,7 @@ public:
 
   bool next_chunk(std::size_t sensor, sensor_chunk& out) override {
     static constexpr std::int64_t rates[4] = {vibration_rate, current_rate, force_rate, temperature_rate};
-    static constexpr std::int64_t counts[4] = {40, 2, 2, 1};
+    static constexpr std::int64_t counts[4] = {20, 1, 1, 1};
     const std::int64_t first = next_[sensor], rate = rates[sensor];
     out.count = static_cast<std::size_t>(counts[sensor]);
     out.time_ns = first * (1'000'000'000 / rate);
