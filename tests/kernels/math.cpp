@@ -54,9 +54,9 @@ TEST_CASE("errors stay below the documented ones over all floats") {
   CHECK(worst([](float x) { return k::exp(x); }, [](double x) { return std::exp(x); }) < 1.03);
   CHECK(worst([](float x) { return k::log2(x); }, [](double x) { return x < 0 ? NAN : std::log2(x); }) < 1.26);
   CHECK(worst([](float x) { return k::log(x); }, [](double x) { return x < 0 ? NAN : std::log(x); }) < 0.82);
-  CHECK(worst([](float x) { return k::tanh(x); }, [](double x) { return std::tanh(x); }) < 1.31);
+  CHECK(worst([](float x) { return k::tanh(x); }, [](double x) { return std::tanh(x); }) < 1.34);
   CHECK(worst([](float x) { return k::sigmoid(x); },
-              [](double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }) < 2.25);
+              [](double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }) < 2.41);
 }
 
 TEST_CASE("edges: zeros, infinities, subnormals and every NaN") {
