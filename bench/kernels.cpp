@@ -2,22 +2,28 @@
 // Convolution layers on one core, every variant that this machine has, as a share of what its dot product reaches on
 // registers alone in the same run.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <vector>
 
 #include "dsmm/core/rng.hpp"
 #include "dsmm/isa/isa.hpp"
 #include "dsmm/kernels/conv_u8s8.hpp"
+#include "dsmm/kernels/dwconv_u8s8.hpp"
 
 namespace {
 
 using namespace dsmm;
 
-double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+/// Processor time of this thread: what other programs take does not count.
+double seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
 
-/// The shortest time of one call of f, over 0.3 s in batches of 0.1 ms: shorter than what disturbs them.
+/// The shortest time of one call of f, over 0.3 s in batches of 0.1 ms.
 template <class F>
 double best_time(F&& f) {
   f();
@@ -71,24 +77,31 @@ double dot_avx2() noexcept {
 #endif
 
 /// Operations per second that the dot product of `level` reaches without memory; 0 where none is written.
-double ceiling(isa level) {
+double ceiling([[maybe_unused]] isa level) {
 #if DSMM_X86
   if (level == isa::x86_avx512vnni) return dot_avx512vnni() / best_time([] { dot_avx512vnni(); });
   if (level == isa::x86_avx2) return dot_avx2() / best_time([] { dot_avx2(); });
 #endif
-  return 0.0 * static_cast<double>(level);
+  return 0.0;
 }
 
 struct layer {
   const char* name;
   std::int32_t kernel, stride, in, out, height, width;  ///< height, width of the input
+  bool depthwise = false;
+
+  extents output() const noexcept { return {(height + stride - 1) / stride, (width + stride - 1) / stride, out}; }
+  double operations() const noexcept {
+    return 2.0 * static_cast<double>(output().count()) * kernel * kernel * (depthwise ? 1 : in);
+  }
 };
 
 constexpr layer layers[] = {
-    {"3x3 s2 16->32 @256", 3, 2, 16, 32, 256, 256}, {"3x3 s2 32->48 @128", 3, 2, 32, 48, 128, 128},
-    {"3x3 s2 48->96 @64", 3, 2, 48, 96, 64, 64},    {"3x3 96->128 @32", 3, 1, 96, 128, 32, 32},
-    {"5x5 s2 1->16 @512", 5, 2, 1, 16, 512, 512},   {"linear 64->64, 1 row", 1, 1, 64, 64, 1, 1},
-    {"linear 64->64, 8 rows", 1, 1, 64, 64, 8, 1},  {"linear 256->256, 1 row", 1, 1, 256, 256, 1, 1},
+    {"3x3 s2 16->32 @256", 3, 2, 16, 32, 256, 256},       {"3x3 s2 32->48 @128", 3, 2, 32, 48, 128, 128},
+    {"3x3 s2 48->96 @64", 3, 2, 48, 96, 64, 64},          {"3x3 96->128 @32", 3, 1, 96, 128, 32, 32},
+    {"5x5 s2 1->16 @512", 5, 2, 1, 16, 512, 512},         {"linear 64->64, 1 row", 1, 1, 64, 64, 1, 1},
+    {"linear 64->64, 8 rows", 1, 1, 64, 64, 8, 1},        {"linear 256->256, 1 row", 1, 1, 256, 256, 1, 1},
+    {"depthwise 3x3 64 @64", 3, 1, 64, 64, 64, 64, true}, {"depthwise 3x3 192 @28", 3, 1, 192, 192, 28, 28, true},
 };
 
 /// Seconds of one call.
@@ -98,27 +111,28 @@ double time_of(const layer& l, isa level) {
   const std::int32_t run = merged ? l.in * l.kernel : l.in, pad = l.kernel / 2;
   const kernels::conv_geometry g{l.kernel, merged ? 1 : l.kernel, l.stride, l.stride, 1, 1,
                                  run,      (run + 3) / 4 * 4,     l.out};
-  const extents y_shape{l.height / l.stride + l.height % l.stride, l.width / l.stride + l.width % l.stride, l.out};
   const std::ptrdiff_t x_row = std::ptrdiff_t{l.width + 2 * pad} * l.in;
 
   rng random(1);
-  std::vector<std::uint8_t> x(static_cast<std::size_t>(x_row * (l.height + 2 * pad) + 64));
+  std::vector<std::uint8_t> x(static_cast<std::size_t>(x_row * (l.height + 2 * pad) + 3));
   for (auto& v : x) v = static_cast<std::uint8_t>(random.below(256));
-  std::vector<std::int8_t> w8(static_cast<std::size_t>(l.out * l.kernel * l.kernel * l.in));
+  std::vector<std::int8_t> w8(static_cast<std::size_t>(l.out * l.kernel * l.kernel * (l.depthwise ? 1 : l.in)));
   for (auto& v : w8) v = static_cast<std::int8_t>(static_cast<int>(random.below(255)) - 127);
-  std::vector<std::uint8_t> y(static_cast<std::size_t>(y_shape.count()));
+  std::vector<std::uint8_t> y(static_cast<std::size_t>(l.output().count()));
   const auto channels = kernels::packed_channels(g);
   const std::vector<std::int32_t> bias(channels), multiplier(channels, 1 << 30), shift(channels, 43);
   const kernels::conv_epilogue e{bias.data(), multiplier.data(), shift.data(), nullptr, 128};
 
-  std::vector<std::byte> memory(kernels::conv_pack_bytes(g, level) + 64);
+  std::vector<std::byte> memory((l.depthwise ? kernels::dw_pack_bytes : kernels::conv_pack_bytes)(g, level) + 64);
   void* at = memory.data();
   std::size_t space = memory.size();
+  auto* const aligned = static_cast<std::byte*>(std::align(64, 1, at, space));
   const kernels::conv_packed p =
-      kernels::conv_pack(g, level, w8.data(), x_row, l.in, static_cast<std::byte*>(std::align(64, 1, at, space)));
+      (l.depthwise ? kernels::dw_pack : kernels::conv_pack)(g, level, w8.data(), x_row, l.in, aligned);
   const tensor_view<const std::uint8_t> in{x.data(), {l.height, l.width, l.in}, x_row, l.in};
-  const tensor_view<std::uint8_t> out = dense_view(y.data(), y_shape);
-  return best_time([&] { kernels::conv_rows_u8(p, e, in, out, 0, y_shape.h); });
+  const tensor_view<std::uint8_t> out = dense_view(y.data(), l.output());
+  const auto rows = l.depthwise ? kernels::dw_rows_u8 : kernels::conv_rows_u8;
+  return best_time([&] { rows(p, e, in, out, 0, out.shape.h); });
 }
 
 }  // namespace
@@ -127,12 +141,11 @@ int main() {
   kernels::conv_variants::for_each([]<class V>(std::type_identity<V>) {
     if (!has_isa(V::required)) return std::printf("%s: not on this machine\n", to_string(V::required)), void();
     const double most = ceiling(V::required);
-    std::printf("%s: dot product on registers %.0f GOP/s\n", to_string(V::required), most / 1e9);
+    std::printf("%s: ", to_string(V::required));
+    if (most > 0.0) std::printf("dot product on registers %.0f GOP/s", most / 1e9);
+    std::printf("\n");
     for (const layer& l : layers) {
-      const double time = time_of(l, V::required);
-      const double outputs =
-          double(l.height / l.stride + l.height % l.stride) * (l.width / l.stride + l.width % l.stride) * l.out;
-      const double speed = 2.0 * outputs * l.kernel * l.kernel * l.in / time;
+      const double time = time_of(l, V::required), speed = l.operations() / time;
       std::printf("  %-24s %9.2f us  %7.1f GOP/s", l.name, time * 1e6, speed / 1e9);
       if (most > 0.0) std::printf("  %3.0f %%", 100.0 * speed / most);
       std::printf("\n");

@@ -16,7 +16,7 @@
 #include <system_error>
 #include <thread>
 
-#include "dsmm/graph/file.hpp"
+#include "dsmm/model/file.hpp"
 #include "dsmm/inspect/model_meta.hpp"
 #include "tools/commands.hpp"
 #include "tools/demo/page.hpp"

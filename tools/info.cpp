@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dsmm/graph/info.hpp"
+#include "dsmm/model/info.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -10,7 +10,7 @@
 #include <string>
 
 #include "dsmm/core/dtype.hpp"
-#include "dsmm/graph/file.hpp"
+#include "dsmm/model/file.hpp"
 #include "tools/commands.hpp"
 #include "tools/netron.hpp"
 #include "tools/problem.hpp"

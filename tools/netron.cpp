@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "dsmm/core/dtype.hpp"
-#include "dsmm/graph/op_kind.hpp"
+#include "dsmm/model/op_kind.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
 

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "dsmm/graph/model.hpp"
+#include "dsmm/model/model.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
 

@@ -15,7 +15,7 @@
 
 #include "dsmm/core/checked.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/file.hpp"
+#include "dsmm/model/file.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
 

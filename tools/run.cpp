@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "dsmm/core/thread_pool.hpp"
-#include "dsmm/graph/file.hpp"
-#include "dsmm/graph/model.hpp"
+#include "dsmm/model/file.hpp"
+#include "dsmm/model/model.hpp"
 #include "dsmm/graph/self_test.hpp"
 #include "dsmm/graph/session.hpp"
 #include "tools/commands.hpp"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -19,6 +21,7 @@ TOKENS = 8       # bottleneck
 FEATURES = 99    # spectral and slow values per hop
 CLASSES = ("scratch", "dent", "crack", "missing_hole", "chip", "chatter", "impacts", "misfeed", "tool_rub")
 PICTURE = Grid(1 / 255, 0)
+Conv = partial(Conv2d, group=64)
 
 
 class Encoder(nn.Module):
@@ -26,13 +29,13 @@ class Encoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = Conv2d(1, 16, 5, 2, bits="s8")
-        self.s2, self.s3, self.s3b = Conv2d(16, 16, 3, 2), Conv2d(16, 32, 3, 2), Conv2d(32, 32)
-        self.s4, self.s4b = Conv2d(32, 48, 3, 2), Conv2d(48, 64)
-        self.s5, self.s5b = Conv2d(64, WIDTH, 3, 2), Conv2d(WIDTH, WIDTH)
+        self.stem = Conv(1, 16, 5, 2, bits="s8")
+        self.s2, self.s3, self.s3b = Conv(16, 16, 3, 2), Conv(16, 32, 3, 2), Conv(32, 32)
+        self.s4, self.s4b = Conv(32, 48, 3, 2), Conv(48, 64)
+        self.s5, self.s5b = Conv(64, WIDTH, 3, 2), Conv(WIDTH, WIDTH)
         self.place, self.placed = Constant(SIZE // 32, SIZE // 32, WIDTH, 0.1), Add(relu=True)
         self.join4, self.join3 = Concat(positive=True), Concat(positive=True)
-        self.up4, self.up3 = Conv2d(128, 32, 1), Conv2d(64, 32, 1)
+        self.up4, self.up3 = Conv(128, 32, 1), Conv(64, 32, 1)
 
     def forward(self, x: Flow, row: int = 0, column: int = 0) -> tuple[Flow, Flow]:
         """row, column: where a crop begins, in units of 32 pixels."""
@@ -99,7 +102,7 @@ class SeriesPool(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.thin = Linear(WIDTH, 32, relu=True)
-        self.whole = Conv2d(32, WIDTH, (MEMORY, 1), padding=0, bn=False)
+        self.whole = Conv(32, WIDTH, (MEMORY, 1), padding=0, bn=False)
         self.score = Linear(WIDTH, 1, bits="s8", out="f32")
         self.kind = Linear(WIDTH, 5, bits="s8", out="f32")  # teaches only: none, chatter, impacts, misfeed, weak
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <span>
 
-#include "dsmm/graph/file.hpp"
-#include "dsmm/graph/model.hpp"
+#include "dsmm/model/file.hpp"
+#include "dsmm/model/model.hpp"
 #include "dsmm/graph/self_test.hpp"
 #include "dsmm/graph/session.hpp"
 

@@ -7,9 +7,9 @@
 #include <span>
 #include <string>
 
-#include "tests/graph/every_op_model.hpp"
+#include "tests/model/every_op_model.hpp"
 #include "tests/graph/sample_models.hpp"
-#include "tests/graph/sealed.hpp"
+#include "tests/model/sealed.hpp"
 
 /// Hostile .dsmm files, the same ones on every run: each a small model with one lie in it and all hashes repaired.
 namespace hostile {

@@ -12,9 +12,9 @@
 
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/rng.hpp"
-#include "dsmm/graph/model.hpp"
 #include "dsmm/graph/session.hpp"
-#include "dsmm/graph/writer.hpp"
+#include "dsmm/model/model.hpp"
+#include "dsmm/model/writer.hpp"
 
 /// Small random networks for tests; the same on every machine.
 namespace samples {

@@ -190,7 +190,16 @@ TEST_CASE("copies of a frame show the same samples") {
   CHECK(gst::sensors_of(deep)[0].samples == samples);
   CHECK(gst::sensors_of(deep)[0].name == "sensor_0");
   gst_buffer_unref(shell);
+  line.frame(51 * ms);
+  GstBuffer* const second = line.pull();
+  CHECK(gst::sensors_of(second)[0].samples != samples);  // the deep copy still shows them
+  CHECK(gst::sensors_of(deep)[0].samples[50] == 50);
   gst_buffer_unref(deep);
+  line.frame(52 * ms);
+  GstBuffer* const third = line.pull();
+  CHECK(gst::sensors_of(third)[0].samples == samples);  // nobody does any more: used again
+  gst_buffer_unref(second);
+  gst_buffer_unref(third);
 }
 
 TEST_CASE("a live pipeline with two sensors delivers every frame") {

@@ -9,8 +9,8 @@
 #include "dsmm/core/checked.hpp"
 #include "dsmm/core/fixed_array.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/format.hpp"
-#include "dsmm/graph/model.hpp"
+#include "dsmm/model/format.hpp"
+#include "dsmm/model/model.hpp"
 #include "dsmm/ops/op.hpp"
 #include "dsmm/ops/registry.hpp"
 

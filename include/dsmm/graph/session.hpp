@@ -14,10 +14,10 @@
 #include "dsmm/core/float_mode.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/core/tensor.hpp"
-#include "dsmm/graph/model.hpp"
 #include "dsmm/graph/plan.hpp"
-#include "dsmm/graph/state_ring.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/model/model.hpp"
+#include "dsmm/model/state_ring.hpp"
 #include "dsmm/ops/op.hpp"
 #include "dsmm/ops/registry.hpp"
 

@@ -23,7 +23,6 @@
 #include "dsmm/core/executor.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/explain/heat_map.hpp"
-#include "dsmm/graph/model.hpp"
 #include "dsmm/graph/self_test.hpp"
 #include "dsmm/graph/session.hpp"
 #include "dsmm/inspect/frame_check.hpp"
@@ -32,6 +31,7 @@
 #include "dsmm/inspect/inspection.hpp"
 #include "dsmm/inspect/model_meta.hpp"
 #include "dsmm/inspect/series_feed.hpp"
+#include "dsmm/model/model.hpp"
 #include "dsmm/stream/sensor_span.hpp"
 
 namespace dsmm::inline DSMM_ABI {

@@ -10,7 +10,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/model.hpp"
+#include "dsmm/model/model.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 

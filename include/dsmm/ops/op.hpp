@@ -13,11 +13,11 @@
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/core/tensor.hpp"
-#include "dsmm/graph/format.hpp"
-#include "dsmm/graph/model.hpp"
-#include "dsmm/graph/op_kind.hpp"
-#include "dsmm/graph/state_ring.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/model/format.hpp"
+#include "dsmm/model/model.hpp"
+#include "dsmm/model/op_kind.hpp"
+#include "dsmm/model/state_ring.hpp"
 
 /// What an operator is to the session: it states its needs, then prepares itself, then runs without any error path.
 namespace dsmm::inline DSMM_ABI::ops {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dsmm/graph/model.hpp"
+#include "dsmm/model/model.hpp"
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "tests/graph/every_op_model.hpp"
+#include "tests/model/every_op_model.hpp"
 
 TEST_CASE("a model hands out what was written") {
   const auto file = every_op::writer().finish();

@@ -10,7 +10,7 @@
 #include "dsmm/core/checked.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/core/sha256.hpp"
-#include "dsmm/graph/model_rows.hpp"
+#include "dsmm/model/model_rows.hpp"
 
 /// First layer of the verifier: header, section table, tiling, hashes. `where` of its failures is a byte offset for the
 /// header and a section's index for the rest.

@@ -4,10 +4,10 @@
 #include <cstdint>
 
 #include "dsmm/config.hpp"
-#include "dsmm/graph/format.hpp"
-#include "dsmm/graph/model.hpp"
-#include "dsmm/graph/op_kind.hpp"
-#include "dsmm/graph/verify/tensors.hpp"
+#include "dsmm/model/format.hpp"
+#include "dsmm/model/model.hpp"
+#include "dsmm/model/op_kind.hpp"
+#include "dsmm/model/verify/tensors.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 

@@ -17,8 +17,8 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/format.hpp"
-#include "dsmm/graph/model.hpp"
+#include "dsmm/model/format.hpp"
+#include "dsmm/model/model.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 

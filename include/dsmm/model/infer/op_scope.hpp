@@ -12,8 +12,8 @@
 #include "dsmm/core/dtype.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/core/tensor.hpp"
-#include "dsmm/graph/format.hpp"
-#include "dsmm/graph/model_rows.hpp"
+#include "dsmm/model/format.hpp"
+#include "dsmm/model/model_rows.hpp"
 
 /// What the shape rules share: access to one op whose kind, counts and indices have been checked.
 namespace dsmm::inline DSMM_ABI::infer_impl {

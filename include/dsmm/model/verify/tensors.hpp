@@ -12,9 +12,9 @@
 #include "dsmm/core/dtype.hpp"
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/model_rows.hpp"
-#include "dsmm/graph/verify/container.hpp"
-#include "dsmm/graph/verify/tables.hpp"
+#include "dsmm/model/model_rows.hpp"
+#include "dsmm/model/verify/container.hpp"
+#include "dsmm/model/verify/tables.hpp"
 
 /// Third layer of the verifier: each tensor for itself, then the tiling of WEIGHTS. `where` is the tensor's index.
 namespace dsmm::inline DSMM_ABI::verify_impl {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "dsmm/core/sha256.hpp"
-#include "dsmm/graph/file.hpp"
-#include "dsmm/graph/format.hpp"
+#include "dsmm/model/file.hpp"
+#include "dsmm/model/format.hpp"
 
 /// A copy of a file whose rows a test changes and whose hashes it then repairs, as an attacker would, so that the check
 /// behind the hashes is reached.

@@ -7,14 +7,14 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/infer_shapes.hpp"
-#include "dsmm/graph/model_rows.hpp"
-#include "dsmm/graph/verify/accumulators.hpp"
-#include "dsmm/graph/verify/container.hpp"
-#include "dsmm/graph/verify/programs.hpp"
-#include "dsmm/graph/verify/side_tables.hpp"
-#include "dsmm/graph/verify/tables.hpp"
-#include "dsmm/graph/verify/tensors.hpp"
+#include "dsmm/model/infer_shapes.hpp"
+#include "dsmm/model/model_rows.hpp"
+#include "dsmm/model/verify/accumulators.hpp"
+#include "dsmm/model/verify/container.hpp"
+#include "dsmm/model/verify/programs.hpp"
+#include "dsmm/model/verify/side_tables.hpp"
+#include "dsmm/model/verify/tables.hpp"
+#include "dsmm/model/verify/tensors.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 

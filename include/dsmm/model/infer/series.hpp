@@ -8,8 +8,8 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/infer/op_scope.hpp"
-#include "dsmm/graph/infer/pointwise.hpp"
+#include "dsmm/model/infer/op_scope.hpp"
+#include "dsmm/model/infer/pointwise.hpp"
 
 /// Shape rules of the transformer and series ops.
 namespace dsmm::inline DSMM_ABI::infer_impl {

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "dsmm/config.hpp"
-#include "dsmm/graph/format.hpp"
+#include "dsmm/model/format.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 

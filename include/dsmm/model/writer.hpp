@@ -22,10 +22,10 @@
 #include "dsmm/core/result.hpp"
 #include "dsmm/core/sha256.hpp"
 #include "dsmm/core/tensor.hpp"
-#include "dsmm/graph/file.hpp"
-#include "dsmm/graph/format.hpp"
-#include "dsmm/graph/model.hpp"
-#include "dsmm/graph/op_kind.hpp"
+#include "dsmm/model/file.hpp"
+#include "dsmm/model/format.hpp"
+#include "dsmm/model/model.hpp"
+#include "dsmm/model/op_kind.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 

@@ -8,9 +8,9 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/model_rows.hpp"
-#include "dsmm/graph/verify/container.hpp"
-#include "dsmm/graph/verify/text.hpp"
+#include "dsmm/model/model_rows.hpp"
+#include "dsmm/model/verify/container.hpp"
+#include "dsmm/model/verify/text.hpp"
 
 /// META and SELFTEST: what surrounds the graph.
 namespace dsmm::inline DSMM_ABI::verify_impl {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dsmm/graph/infer_shapes.hpp"
+#include "dsmm/model/infer_shapes.hpp"
 
 #include <doctest/doctest.h>
 
 #include <string>
 #include <vector>
 
-#include "tests/graph/every_op_model.hpp"
-#include "tests/graph/sealed.hpp"
+#include "tests/model/every_op_model.hpp"
+#include "tests/model/sealed.hpp"
 
 using dsmm::dtype;
 using dsmm::errc;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dsmm/graph/file.hpp"
+#include "dsmm/model/file.hpp"
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <string>
 
-#include "tests/graph/every_op_model.hpp"
+#include "tests/model/every_op_model.hpp"
 
 using dsmm::errc;
 

@@ -6,8 +6,8 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/infer/op_scope.hpp"
-#include "dsmm/graph/infer/windows.hpp"
+#include "dsmm/model/infer/op_scope.hpp"
+#include "dsmm/model/infer/windows.hpp"
 
 /// Shape rules of the ops that look at one pixel at a time, or move pixels.
 namespace dsmm::inline DSMM_ABI::infer_impl {

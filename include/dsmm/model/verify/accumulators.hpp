@@ -10,10 +10,10 @@
 #include "dsmm/config.hpp"
 #include "dsmm/core/dtype.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/infer/op_scope.hpp"
-#include "dsmm/graph/model_rows.hpp"
-#include "dsmm/graph/op_kind.hpp"
-#include "dsmm/graph/verify/tensors.hpp"
+#include "dsmm/model/infer/op_scope.hpp"
+#include "dsmm/model/model_rows.hpp"
+#include "dsmm/model/op_kind.hpp"
+#include "dsmm/model/verify/tensors.hpp"
 
 /// Last layer of the verifier: the values of weights. `where` is the op's index.
 namespace dsmm::inline DSMM_ABI::verify_impl {

@@ -7,9 +7,9 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/model_rows.hpp"
-#include "dsmm/graph/op_kind.hpp"
-#include "dsmm/graph/verify/tables.hpp"
+#include "dsmm/model/model_rows.hpp"
+#include "dsmm/model/op_kind.hpp"
+#include "dsmm/model/verify/tables.hpp"
 
 /// Fourth layer of the verifier: programs tile the ops, and every value is written once before it is read. One pass in
 /// file order, so a cycle cannot even be expressed.

@@ -7,11 +7,11 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/infer/op_scope.hpp"
-#include "dsmm/graph/infer/pointwise.hpp"
-#include "dsmm/graph/infer/series.hpp"
-#include "dsmm/graph/infer/windows.hpp"
-#include "dsmm/graph/op_kind.hpp"
+#include "dsmm/model/infer/op_scope.hpp"
+#include "dsmm/model/infer/pointwise.hpp"
+#include "dsmm/model/infer/series.hpp"
+#include "dsmm/model/infer/windows.hpp"
+#include "dsmm/model/op_kind.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 

@@ -11,9 +11,9 @@
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/core/sha256.hpp"
-#include "dsmm/graph/format.hpp"
-#include "dsmm/graph/model_rows.hpp"
-#include "dsmm/graph/verify.hpp"
+#include "dsmm/model/format.hpp"
+#include "dsmm/model/model_rows.hpp"
+#include "dsmm/model/verify.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 
@@ -23,7 +23,7 @@ namespace dsmm::inline DSMM_ABI {
 class model {
 public:
   /// Verifies the whole file, which must start at a multiple of 64 (read_file() does).
-  /// Errors: every code of the verifier (graph/verify.hpp); invalid_argument for bytes that are not aligned.
+  /// Errors: every code of the verifier (model/verify.hpp); invalid_argument for bytes that are not aligned.
   /// Cost: one SHA-256 of the file and one pass over its tables and weights.
   static result<model> open(std::span<const std::byte> file) noexcept {
     const result<model_rows> rows = verify(file);

@@ -6,7 +6,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/infer/op_scope.hpp"
+#include "dsmm/model/infer/op_scope.hpp"
 
 /// Shape rules of the ops that slide a window: convolutions and pools.
 namespace dsmm::inline DSMM_ABI::infer_impl {

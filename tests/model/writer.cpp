@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dsmm/graph/writer.hpp"
+#include "dsmm/model/writer.hpp"
 
 #include <doctest/doctest.h>
 
 #include <array>
 #include <string>
 
-#include "dsmm/graph/info.hpp"
-#include "tests/graph/every_op_model.hpp"
+#include "dsmm/model/info.hpp"
+#include "tests/model/every_op_model.hpp"
 
 using dsmm::dtype;
 using dsmm::errc;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "dsmm/core/rng.hpp"
-#include "dsmm/graph/writer.hpp"
+#include "dsmm/model/writer.hpp"
 
 /// A model of a few kilobytes that uses every operator: "frame" looks at a 16x16 picture, "hop" at 16 samples of two
 /// sensors, and a state carries what the hops found to the frame.

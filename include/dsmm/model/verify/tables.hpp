@@ -8,10 +8,10 @@
 #include "dsmm/config.hpp"
 #include "dsmm/core/checked.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/model_rows.hpp"
-#include "dsmm/graph/op_kind.hpp"
-#include "dsmm/graph/verify/container.hpp"
-#include "dsmm/graph/verify/text.hpp"
+#include "dsmm/model/model_rows.hpp"
+#include "dsmm/model/op_kind.hpp"
+#include "dsmm/model/verify/container.hpp"
+#include "dsmm/model/verify/text.hpp"
 
 /// Second layer of the verifier: the tables of GRAPH, names, and the indices of ops.
 namespace dsmm::inline DSMM_ABI::verify_impl {
