@@ -10,6 +10,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = [p for d in ("include", "gst", "tools", "tests", "bench", "examples")
            for p in sorted((ROOT / d).rglob("*")) if p.suffix in (".hpp", ".cpp", ".cuh", ".cu")]
 HARD_LIMIT = 500
+# Waivers, each with its reason.
+LONG_LINES_OK = {"tools/report/style.hpp": "a style sheet: one CSS rule per line"}
 BANNED_NAMES = re.compile(r"(^|_)(utils?|helpers?|common|misc)(_|\.|$)")
 # The library neither prints nor ends the process: that is the caller's to decide.
 LOUD = re.compile(r"\b(std::cout|std::cerr|printf|puts|abort|std::terminate|exit|assert)\s*\(|#\s*include\s*<(iostream|print)>")
@@ -36,7 +38,7 @@ def main() -> int:
         if BANNED_NAMES.search(path.name):
             errors.append(f"{name}: a file is named after the one thing in it")
         for number, line in enumerate(lines, 1):
-            if len(line) > 120:
+            if len(line) > 120 and name not in LONG_LINES_OK:
                 errors.append(f"{name}:{number}: {len(line)} columns, the limit is 120")
             if re.search(r"\b(TODO|FIXME|XXX)\b", line):
                 errors.append(f"{name}:{number}: finish it or file an issue")
