@@ -179,8 +179,8 @@ TEST_CASE("sensors stay on the frame through queue, tee, videoconvert and videos
 TEST_CASE("copies of a frame show the same samples") {
   fuse_line line;
   line.play();
-  line.ramp(line.add_sensor(), 0, 100);
-  line.frame(50 * ms);
+  line.ramp(line.add_sensor(), 0, 300);
+  line.frame(250 * ms);
   GstBuffer* const b = line.pull();
   GstBuffer* const shell = gst_buffer_copy(b);
   GstBuffer* const deep = gst_buffer_copy_deep(b);
@@ -190,12 +190,12 @@ TEST_CASE("copies of a frame show the same samples") {
   CHECK(gst::sensors_of(deep)[0].samples == samples);
   CHECK(gst::sensors_of(deep)[0].name == "sensor_0");
   gst_buffer_unref(shell);
-  line.frame(51 * ms);
+  line.frame(251 * ms);
   GstBuffer* const second = line.pull();
   CHECK(gst::sensors_of(second)[0].samples != samples);  // the deep copy still shows them
-  CHECK(gst::sensors_of(deep)[0].samples[50] == 50);
+  CHECK(gst::sensors_of(deep)[0].samples[50] == 101);
   gst_buffer_unref(deep);
-  line.frame(52 * ms);
+  line.frame(252 * ms);
   GstBuffer* const third = line.pull();
   CHECK(gst::sensors_of(third)[0].samples == samples);  // nobody does any more: used again
   gst_buffer_unref(second);
