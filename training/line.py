@@ -25,11 +25,15 @@ import line_series
 from dsmm_train import metrics
 from dsmm_train.graph import Flow, set_mode
 from dsmm_train.layers import Conv2d, fold
-from line_export import export, late_scores, p_value_knots
+from dsmm_train.quant import Grid, Weights
+from line_export import export, late_scores, p_value_knots, picture_encoder
 from line_heads import Encoded, LineNet
 from line_net import PICTURE
 
-SETS = {"train": (4800, 1000, 120), "calibrate": (1600, 5000, 40), "test": (3200, 9000, 80)}  # parts, seed, sessions
+# parts, first seed, sessions. Both training sets teach the encoders; the heads, which learn fast, see the first alone.
+SETS = {"train": (4800, 1000, 120), "more": (12000, 20000, 300), "calibrate": (1600, 5000, 40),
+        "test": (3200, 9000, 80)}
+JUDGED = ("train", "calibrate", "test")
 SEED = 1
 
 
@@ -64,12 +68,29 @@ class Cache:
         work()
         torch.save(part.state_dict(), path)
 
-    def encoded(self, name: str, line: line_data.Line) -> Encoded:
+    def encoded(self, name: str, work) -> Encoded:
         path = self.folder / f"{name}.pkl"
         if not path.exists():
             print(f"stage {name}", flush=True)
-            path.write_bytes(pickle.dumps(line_heads.encode(self.net, line)))
+            path.write_bytes(pickle.dumps(work()))
         return pickle.loads(path.read_bytes())
+
+
+def encode_as_shipped(net: LineNet, line: line_data.Line, folder: Path, program: str) -> Encoded:
+    """The quantized encoders over every part; the run time itself looks at the pictures, which is quicker and exact."""
+    model = picture_encoder(net)
+    model.save(folder / "encoder.dsmm")
+    subprocess.run([program, "run", folder / "encoder.dsmm", "--input", f"image={folder / 'images.npy'}", "--output",
+                    folder], check=True, stdout=subprocess.DEVNULL)
+    pictures = []
+    for name in ("strips", "finest", "worst"):
+        t = model.tensors[model.find(name)]
+        values = np.load(folder / f"{name}.npy").reshape(-1, *t.dims).astype(np.float32)
+        grid = Grid(t.scale, t.zero) if t.type == "u8" else None
+        values = (values - grid.zero) * np.float32(grid.scale) if grid else values
+        pictures.append(Flow(torch.from_numpy(values).permute(0, 3, 1, 2).contiguous(), grid))
+    memory, vector, _, _ = line_series.scan(net.series, line)
+    return Encoded(*pictures, memory, vector)
 
 
 @torch.no_grad()
@@ -102,6 +123,19 @@ def observe_heads(net: LineNet, e: Encoded) -> None:
         set_mode(m, "quantize")
 
 
+def without_training(plain: LineNet, bits: str | None, lines: dict, options: argparse.Namespace) -> dict:
+    """Scores of the fp32 network rounded to the grids as it is; bits "s8": eight-bit weights throughout."""
+    net = copy.deepcopy(plain)
+    for m in net.modules():
+        if bits and isinstance(m, Conv2d):
+            m.numbers = Weights(len(m.weight), m.weight[0].numel(), bits, 0)
+    fold(net)
+    observe(net, lines["train"])
+    encoded = {n: encode_as_shipped(net, lines[n], options.cache / n, options.simulator) for n in JUDGED}
+    observe_heads(net, encoded["train"].part(np.arange(0, len(lines["train"].kind), 8)))
+    return {name: line_heads.scores(net, encoded[name]) for name in ("calibrate", "test")}
+
+
 def train_heads(net: LineNet, line: line_data.Line, e: Encoded, epochs: int) -> None:
     net.image.worst.fit(e.worst.data.flatten(1))
     line_heads.fit(net, line, e, epochs, 2e-3, SEED)
@@ -109,47 +143,56 @@ def train_heads(net: LineNet, line: line_data.Line, e: Encoded, epochs: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--simulator", default="build/tools/dsmm", help="the dsmm program")
+    parser.add_argument("--simulator", default="build/tools/dsmm",
+                        help="the dsmm program: draws the parts, and encodes them in integers")
     parser.add_argument("--cache", type=Path, default=Path("build/training/line"))
     parser.add_argument("--out", type=Path, default=Path("models/line.dsmm"))
-    parser.add_argument("--picture-steps", type=int, default=2400)
-    parser.add_argument("--series-epochs", type=int, default=40)
+    parser.add_argument("--picture-steps", type=int, default=4000)
+    parser.add_argument("--series-epochs", type=int, default=14)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(SEED)
     options.cache.mkdir(parents=True, exist_ok=True)
     lines = simulate(options.simulator, options.cache)
-    train, every = lines["train"], np.arange(len(lines["train"].kind))
+    train, both = lines["train"], [lines["train"], lines["more"]]
+    series = line_data.merge(both)
 
     net = LineNet().to(memory_format=torch.channels_last)
     cache = Cache(options.cache, net)
-    cache.stage("image_fp32", net.image, lambda: line_image.fit(net.image, train, every, options.picture_steps, 3e-3, SEED))
-    net.series.scale.fit(torch.from_numpy(np.concatenate(train.features)))
-    cache.stage("series_fp32", net.series, lambda: line_series.fit(net.series, train, options.series_epochs, 2e-3, SEED))
-    encoded = {name: cache.encoded(f"{name}_fp32", line) for name, line in lines.items()}
+    steps, epochs = options.picture_steps, options.series_epochs
+    cache.stage("image_fp32", net.image, lambda: line_image.fit(net.image, both, steps, 2e-3, SEED))
+    net.series.scale.fit(torch.from_numpy(np.concatenate(series.features)))
+    cache.stage("series_fp32", net.series, lambda: line_series.fit(net.series, series, epochs, 2e-3, SEED))
+    encoded = {name: cache.encoded(f"{name}_fp32", lambda: line_heads.encode(net, lines[name])) for name in JUDGED}
     cache.stage("heads_fp32", net, lambda: train_heads(net, train, encoded["train"], 60))
     plain = copy.deepcopy(net)
     judged = {"fp32": {name: line_heads.scores(net, encoded[name]) for name in ("calibrate", "test")}}
 
     fold(net)
     observe(net, train)
-    cache.stage("image_int4", net.image, lambda: line_image.fit(net.image, train, every, options.picture_steps // 6, 3e-4, SEED + 1))
-    cache.stage("series_int4", net.series, lambda: line_series.fit(net.series, train, 4, 2e-4, SEED + 1))
-    encoded = {name: cache.encoded(f"{name}_int4", line) for name, line in lines.items()}
-    net.image.worst.fit(encoded["train"].worst.data.flatten(1))
-    observe_heads(net, encoded["train"].part(np.arange(0, len(every), 8)))
+    cache.stage("image_int4", net.image, lambda: line_image.fit(net.image, both, steps // 8, 4e-4, SEED + 1))
+    cache.stage("series_int4", net.series, lambda: line_series.fit(net.series, series, 2, 2e-4, SEED + 1))
+    encoded = {name: cache.encoded(f"{name}_int4", lambda: encode_as_shipped(net, lines[name], options.cache / name,
+                                                                             options.simulator)) for name in JUDGED}
+    observe_heads(net, encoded["train"].part(np.arange(0, len(train.kind), 8)))
     cache.stage("heads_int4", net, lambda: line_heads.fit(net, train, encoded["train"], 15, 5e-4, SEED + 1))
     judged["int4"] = {name: line_heads.scores(net, encoded[name]) for name in ("calibrate", "test")}
+    for name, bits in (("int4 rounded", None), ("int8 rounded", "s8")):
+        judged[name] = without_training(plain, bits, lines, options)
+    for name, here in (("int4 no image", (0, 1)), ("int4 no series", (1, 0))):
+        judged[name] = {n: line_heads.scores(net, encoded[n], *here) for n in ("calibrate", "test")}
 
     line, score = lines["calibrate"], judged["int4"]["calibrate"]
     warm = line.warm
     good = warm & (line.label == 0)
-    knots = np.stack([p_value_knots(score[s][good], float(np.median(score[s][line.label == 1]))) for s in ("image", "series")])
+    bad = line.label == 1
+    knots = np.stack([p_value_knots(score[s][good], float(np.median(score[s][bad]))) for s in ("image", "series")])
     for version in judged.values():
         for s in version.values():
             s["late"] = late_scores(knots, s["image"], s["series"])
-    thresholds = {s: metrics.best_threshold(score[s][warm], line.label[warm]) for s in ("image", "series", "joint", "late")}
+    names = ("image", "series", "joint", "late")
+    thresholds = {s: metrics.best_threshold(score[s][warm], line.label[warm]) for s in names}
     model = export(net, knots, thresholds | {"map": 0.5}, "joint")
     size = model.save(options.out)
     print(f"{options.out}: {size} bytes")

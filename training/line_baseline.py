@@ -2,8 +2,9 @@
 """What a good engineer would do without a network: handmade features of both sides, trees, a threshold.
 
 Picture: grey histogram, local binary patterns, gradient statistics, and the strongest block residuals against the mean
-good part. Series: band levels, level, crest and kurtosis of each channel over the stroke and its sub-windows, the shape of
-force and current over the stroke, each also relative to the median of the five parts before (what a line can know).
+good part.
+Series: band levels, level, crest and kurtosis of each channel over the stroke, the shape of force and current, each
+also relative to the median of the five parts before (what a line can know).
 """
 
 from __future__ import annotations

@@ -122,3 +122,12 @@ def picture_batch(line: Line, parts: np.ndarray, row: int = 0, column: int = 0,
         images[i] = line.images[parts[i], y:y + size, x:x + size]
         masks[i] = line.masks[parts[i], y // 8:(y + size) // 8, x // 8:(x + size) // 8]
     return torch.from_numpy(images)[:, None], torch.from_numpy(masks)
+
+
+def merge(lines: list[Line]) -> Line:
+    """The sensor side of several lines as one; pictures stay behind."""
+    first = np.cumsum([0] + [len(line.features) for line in lines])
+    session = np.concatenate([line.session + f for line, f in zip(lines, first)])
+    truth = [np.concatenate([getattr(line, f) for line in lines]) for f in ("kind", "weak_mark", "weak_event", "hop")]
+    features, raw = ([s for line in lines for s in getattr(line, f)] for f in ("features", "raw"))
+    return Line(None, None, session, *truth, features, raw)

@@ -8,7 +8,7 @@ import torch
 
 from dsmm_train.dsmm_file import Model
 from dsmm_train.graph import (Flow, emit, graph_append, graph_input, graph_output, graph_state, traced, tracing)
-from dsmm_train.layers import Concat, calibrate, reduce
+from dsmm_train.layers import Concat, calibrate, max_pool, reduce
 from line_data import EDGES, FFT, HOP, SLOW, WINDOW
 from line_heads import LineNet, strips_of
 from line_net import CLASSES, MEMORY, PICTURE, SIZE, WIDTH
@@ -70,6 +70,19 @@ def frame_program(net: LineNet, memory: Flow, knots: np.ndarray) -> None:
         graph_output(flow, name)
 
 
+def picture_encoder(net: LineNet) -> Model:
+    """The picture side alone, with the values that the heads read as outputs: to encode many parts quickly."""
+    net.eval()
+    model = Model()
+    with tracing(model):
+        model.program("frame")
+        fine, coarse = net.image.encoder(graph_input("image", "u8", (SIZE, SIZE, 1), PICTURE))
+        worst = max_pool(net.image.marks(fine))
+        for flow, name in ((strips_of(coarse), "strips"), (max_pool(fine), "finest"), (worst, "worst")):
+            graph_output(flow, name)
+    return model
+
+
 def export(net: LineNet, knots: np.ndarray, thresholds: dict[str, float], decision: str) -> Model:
     """thresholds: image, series, joint, late, map; decision: the score that the verdict is taken on."""
     net.eval()
@@ -84,6 +97,6 @@ def export(net: LineNet, knots: np.ndarray, thresholds: dict[str, float], decisi
     }
     sensors = [("vibration", 20000, 3, "hop")] + [(name, rate, 1, "slow") for name, rate in SLOW]
     for i, (name, rate, channels, role) in enumerate(sensors):
-        model.meta |= {f"sensor.{i}.name": name, f"sensor.{i}.rate_hz": str(rate), f"sensor.{i}.channels": str(channels),
-                       f"sensor.{i}.role": role}
+        entry = {"name": name, "rate_hz": rate, "channels": channels, "role": role}
+        model.meta |= {f"sensor.{i}.{key}": str(value) for key, value in entry.items()}
     return model

@@ -104,7 +104,8 @@ def fit(net: LineNet, line: Line, e: Encoded, epochs: int, rate: float, seed: in
             want, cross = label[index], F.binary_cross_entropy_with_logits
             bad = torch.from_numpy(np.flatnonzero(line.kind[index] >= 0))
             value = cross(image.data.flatten(), want) + cross(series.data.flatten(), want) + \
-                2 * cross(joint.data.flatten(), want) + 0.3 * F.cross_entropy(kind.data.flatten(1)[bad], kinds[index][bad])
+                2 * cross(joint.data.flatten(), want) + \
+                0.3 * F.cross_entropy(kind.data.flatten(1)[bad], kinds[index][bad])
             optimizer.zero_grad(set_to_none=True)
             value.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -112,7 +113,8 @@ def fit(net: LineNet, line: Line, e: Encoded, epochs: int, rate: float, seed: in
             schedule.step()
             total += value.item() * len(index)
         if epoch % 10 == 0 or epoch == epochs:
-            print(f"heads {epoch}/{epochs}  loss {total / len(order):.4f}  {time.monotonic() - start:.0f} s", flush=True)
+            spent = time.monotonic() - start
+            print(f"heads {epoch}/{epochs}  loss {total / len(order):.4f}  {spent:.0f} s", flush=True)
 
 
 @torch.no_grad()

@@ -13,8 +13,10 @@ from dsmm_train.graph import Flow
 from line_data import Line
 from line_net import PICTURE, SIZE, ImageNet
 
-CROP = 256
+CROP = 192
 PLACES = (SIZE - CROP) // 32 + 1  # of a crop along an axis
+# How often each sort of part is drawn: good without a mark, weak rub mark, then the five picture defects.
+SHARES = np.array([0.16, 0.12, 0.19, 0.21, 0.15, 0.03, 0.14])
 
 
 def targets(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,20 +25,35 @@ def targets(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.stack([defect, weak], 1), (defect + 0.7 * weak)[:, None]
 
 
-def draw(line: Line, parts: np.ndarray, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, torch.Tensor, int, int]:
-    """Crops of random parts, most of them with a mark in view, all at one place; and that place in 32 pixels."""
-    images = np.empty((batch, CROP, CROP), np.uint8)
-    masks = np.empty((batch, CROP // 8, CROP // 8), np.uint8)
-    row, column = (int(v) for v in rng.integers(0, PLACES, 2))
-    for i in range(batch):
-        for attempt in range(6):
-            part = parts[rng.integers(len(parts))]
-            mask = line.masks[part, row * 4:row * 4 + CROP // 8, column * 4:column * 4 + CROP // 8]
-            if mask.any() or attempt == 5 or rng.random() < 0.25:
-                break
-        images[i] = line.images[part, row * 32:row * 32 + CROP, column * 32:column * 32 + CROP]
-        masks[i] = mask
-    return torch.from_numpy(images)[:, None], torch.from_numpy(masks), row, column
+class Pool:
+    """Parts of one or more lines, sorted by what their picture shows."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        self.lines = lines
+        which = np.concatenate([np.full(len(line.kind), i) for i, line in enumerate(lines)])
+        part = np.concatenate([np.arange(len(line.kind)) for line in lines])
+        kind, weak = (np.concatenate([getattr(line, f) for line in lines]) for f in ("kind", "weak_mark"))
+        sort = np.select([(kind >= 0) & (kind < 5), weak > 0], [kind + 2, 1], 0)
+        self.members = [np.stack([which, part], 1)[sort == s] for s in range(len(SHARES))]
+
+    def draw(self, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Crops u8 (n, 1, CROP, CROP) that show the part's mark if it has one, their masks, their places (n, 2)."""
+        images = np.empty((batch, 1, CROP, CROP), np.uint8)
+        masks = np.empty((batch, CROP // 8, CROP // 8), np.uint8)
+        at = np.empty((batch, 2), np.int64)
+        for i, sort in enumerate(rng.choice(len(SHARES), batch, p=SHARES)):
+            which, part = self.members[sort][rng.integers(len(self.members[sort]))]
+            line = self.lines[which]
+            cells = np.argwhere(line.masks[part])
+            low, high = np.zeros(2, np.int64), np.full(2, PLACES - 1)
+            if len(cells):
+                cell = cells[rng.integers(len(cells))] // 4  # in units of 32 pixels; stays inside the crop
+                low, high = np.maximum(cell - (CROP // 32 - 1), 0), np.minimum(cell, PLACES - 1)
+            at[i] = rng.integers(low, high + 1)
+            y, x = at[i]
+            images[i, 0] = line.images[part, y * 32:y * 32 + CROP, x * 32:x * 32 + CROP]
+            masks[i] = line.masks[part, y * 4:y * 4 + CROP // 8, x * 4:x * 4 + CROP // 8]
+        return torch.from_numpy(images), torch.from_numpy(masks), torch.from_numpy(at)
 
 
 def vary(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -57,18 +74,19 @@ def loss(marks: torch.Tensor, heat: torch.Tensor, masks: torch.Tensor) -> torch.
     return cells + top + warm
 
 
-def fit(net: ImageNet, line: Line, parts: np.ndarray, steps: int, rate: float, seed: int, batch: int = 8,
+def fit(net: ImageNet, lines: list[Line], steps: int, rate: float, seed: int, batch: int = 12,
         checkpoint: str | None = None) -> None:
     """Trains encoder, marks and heat on crops; in "quantize" mode too. checkpoint: a file for the weights so far."""
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    pool = Pool(lines)
     net.train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     start, mean = time.monotonic(), 0.0
     for step in range(1, steps + 1):
-        images, masks, row, column = draw(line, parts, rng, batch)
+        images, masks, at = pool.draw(rng, batch)
         x = vary(images, generator).contiguous(memory_format=torch.channels_last)
-        _, _, marks, heat = net.cells(Flow(x, PICTURE), row, column)
+        _, _, marks, heat = net.cells(Flow(x, PICTURE), at)
         value = loss(marks.data, heat.data, masks)
         optimizer.zero_grad(set_to_none=True)
         value.backward()

@@ -21,7 +21,7 @@ TOKENS = 8       # bottleneck
 FEATURES = 99    # spectral and slow values per hop
 CLASSES = ("scratch", "dent", "crack", "missing_hole", "chip", "chatter", "impacts", "misfeed", "tool_rub")
 PICTURE = Grid(1 / 255, 0)
-Conv = partial(Conv2d, group=64)
+Conv, Dense = partial(Conv2d, group=64), partial(Linear, group=64)
 
 
 class Encoder(nn.Module):
@@ -37,13 +37,16 @@ class Encoder(nn.Module):
         self.join4, self.join3 = Concat(positive=True), Concat(positive=True)
         self.up4, self.up3 = Conv(128, 32, 1), Conv(64, 32, 1)
 
-    def forward(self, x: Flow, row: int = 0, column: int = 0) -> tuple[Flow, Flow]:
-        """row, column: where a crop begins, in units of 32 pixels."""
+    def forward(self, x: Flow, at: torch.Tensor | None = None) -> tuple[Flow, Flow]:
+        """at: (N, 2) row and column where each crop begins, in units of 32 pixels; None for whole pictures."""
         c3 = self.s3b(self.s3(self.s2(self.stem(x))))
         c4 = self.s4b(self.s4(c3))
         c5 = self.s5(c4)
         n, _, h, w = c5.data.shape
-        place = self.place(n, rows=slice(row, row + h), columns=slice(column, column + w))
+        place = self.place(n)
+        if at is not None:
+            rows, columns = (at[:, i, None] + torch.arange(size) for i, size in ((0, h), (1, w)))
+            place.data = place.data[0][:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
         coarse = self.s5b(self.placed(c5, place))
         u4 = self.up4(self.join4(c4, resize(coarse, 2 * h, 2 * w)))
         return self.up3(self.join3(c3, resize(u4, 4 * h, 4 * w))), coarse
@@ -65,9 +68,9 @@ class ImageNet(nn.Module):
             nn.init.normal_(head.weight, std=0.05)
             nn.init.constant_(head.bias, -4.0)
 
-    def cells(self, x: Flow, row: int = 0, column: int = 0) -> tuple[Flow, Flow, Flow, Flow]:
+    def cells(self, x: Flow, at: torch.Tensor | None = None) -> tuple[Flow, Flow, Flow, Flow]:
         """fine, coarse, marks, heat logits"""
-        fine, coarse = self.encoder(x, row, column)
+        fine, coarse = self.encoder(x, at)
         return fine, coarse, self.marks(fine), self.heat(fine)
 
     def summary(self, fine: Flow, marks: Flow) -> Flow:
@@ -85,8 +88,8 @@ class SeriesNet(nn.Module):
         super().__init__()
         self.scale = QuantizeInput(FEATURES)
         self.embed = Linear(FEATURES, WIDTH, relu=True, bits="s8")
-        self.embed2 = Linear(WIDTH, WIDTH)
-        self.blocks = nn.ModuleList([CausalBlock(WIDTH, 4, WINDOW, 128) for _ in range(2)])
+        self.embed2 = Dense(WIDTH, WIDTH)
+        self.blocks = nn.ModuleList([CausalBlock(WIDTH, 4, WINDOW, 128, group=64) for _ in range(2)])
         self.pool = SeriesPool()
 
     def tokens(self, x: Flow) -> Flow:
@@ -101,7 +104,7 @@ class SeriesPool(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.thin = Linear(WIDTH, 32, relu=True)
+        self.thin = Dense(WIDTH, 32, relu=True)
         self.whole = Conv(32, WIDTH, (MEMORY, 1), padding=0, bn=False)
         self.score = Linear(WIDTH, 1, bits="s8", out="f32")
         self.kind = Linear(WIDTH, 5, bits="s8", out="f32")  # teaches only: none, chatter, impacts, misfeed, weak
@@ -116,9 +119,9 @@ class FusionLayer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.k, self.v = Linear(WIDTH, WIDTH), Linear(WIDTH, WIDTH)
-        self.attention, self.out = Attention(WIDTH, 4), Linear(WIDTH, WIDTH)
-        self.add, self.norm, self.feed = Add(), LayerNorm(WIDTH), Feedforward(WIDTH, 256)
+        self.k, self.v = Dense(WIDTH, WIDTH), Dense(WIDTH, WIDTH)
+        self.attention, self.out = Attention(WIDTH, 4), Dense(WIDTH, WIDTH)
+        self.add, self.norm, self.feed = Add(), LayerNorm(WIDTH), Feedforward(WIDTH, 512, group=64)
 
     def forward(self, query: Flow, tokens: Flow, evidence: Flow) -> Flow:
         read = self.out(self.attention(query, self.k(evidence), self.v(evidence)))
@@ -133,17 +136,17 @@ class Fusion(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.strips, self.seen = Linear(WIDTH, WIDTH), Linear(34, WIDTH)
-        self.steps, self.felt = Linear(WIDTH, WIDTH), Linear(WIDTH, WIDTH)
+        self.strips, self.seen = Dense(WIDTH, WIDTH), Dense(34, WIDTH)
+        self.steps, self.felt = Dense(WIDTH, WIDTH), Dense(WIDTH, WIDTH)
         self.age, self.aged = Constant(MEMORY, 1, WIDTH, 0.2), Add()
         self.row, self.placed = Constant(8, 1, WIDTH, 0.2), Add()
         self.absent = nn.ModuleList([Constant(1, 1, WIDTH, 0.5) for _ in range(4)])
         self.evidence = Concat("h")
         self.bottleneck = Constant(TOKENS, 1, WIDTH)
         self.first, self.second = FusionLayer(), FusionLayer()
-        self.query = Linear(WIDTH, WIDTH)
+        self.query = Dense(WIDTH, WIDTH)
         self.gather = Concat()
-        self.hidden = Linear(3 * WIDTH, 96, relu=True)
+        self.hidden = Dense(3 * WIDTH, 96, relu=True)
         self.joint = Linear(96, 1, bits="s8", out="f32")
         self.kind = Linear(96, len(CLASSES), bits="s8", out="f32")
 

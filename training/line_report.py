@@ -48,7 +48,7 @@ def onnx(net: LineNet, path: Path) -> int:
 
 
 def integers(path: Path, line: Line, batch: int = 8) -> dict[str, np.ndarray]:
-    """Scores of every part by the exact integer arithmetic of the file: sessions streamed hop by hop, then the frames."""
+    """Scores of every part by the exact integers of the file: sessions streamed hop by hop, then the frames."""
     model = dsmm_file.load(path)
     hops, frames = Reference(model), Reference(model)
     state = model.find("memory")
@@ -79,7 +79,7 @@ def evidence(line: Line) -> np.ndarray:
 
 
 def figures(line: Line, score: dict[str, np.ndarray], thresholds: dict[str, float]) -> dict:
-    """Accuracy with its Wilson interval, AUROC, recall at 1 % overkill, and accuracy per kind of evidence, per score."""
+    """Per score: accuracy with its Wilson interval, AUROC, recall at 1 % overkill, accuracy per kind of evidence."""
     warm, label, kind = line.warm, line.label, evidence(line)
     out = {}
     for name, threshold in thresholds.items():
@@ -110,7 +110,8 @@ def report(lines: dict[str, Line], judged: dict, path: Path, cache: Path) -> Non
         result[version] = figures(test, score["test"], thresholds)
         decisions[version] = (score["test"]["joint"] >= thresholds["joint"])[test.warm]
     result["flips"] = {f"{a} {b}": metrics.flips(decisions[a], decisions[b])
-                       for a, b in (("fp32", "int4"), ("int4", "integers"), ("fp32", "integers"))}
+                       for a, b in (("fp32", "int4"), ("int4", "integers"), ("fp32", "integers"),
+                                    ("fp32", "int8 rounded"), ("fp32", "int4 rounded"))}
     result["parts"] = int(test.warm.sum())
     result["bytes"] = {"dsmm": path.stat().st_size, "onnx": (cache / "line_fp32.onnx").stat().st_size}
     (cache / "report.json").write_text(json.dumps(result, indent=1))

@@ -15,7 +15,7 @@ from line_net import MEMORY, SeriesNet
 
 
 def session_batch(line: Line, sessions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-    """Features (n, FEATURES, T, 1), the shorter sessions padded at their end; rows (parts, 2): batch row, hop; parts."""
+    """Features (n, FEATURES, T, 1), shorter sessions padded at their end; rows (parts, 2): batch row, hop; parts."""
     longest = max(len(line.features[s]) for s in sessions)
     x = np.zeros((len(sessions), line.features[0].shape[1], longest, 1), np.float32)
     rows, parts = [], []
@@ -78,7 +78,7 @@ def fit(net: SeriesNet, line: Line, epochs: int, rate: float, seed: int, batch: 
             optimizer.step()
             schedule.step()
             total += value.item() * len(order[at:at + batch])
-        if epoch % 5 == 0 or epoch == epochs:
+        if epoch % 2 == 0 or epoch == epochs:
             print(f"series {epoch}/{epochs}  loss {total / count:.4f}  {time.monotonic() - start:.0f} s", flush=True)
 
 

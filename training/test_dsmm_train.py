@@ -140,7 +140,8 @@ class SameNumbers(unittest.TestCase):
             a, b = graph_input("q", "u8", (3, 1, 16), grid), graph_input("k", "u8", (9, 1, 16), grid)
             graph_output(net(a, b, b), "y")
         code = lambda f, g: torch.round(f / g.scale + g.zero).permute(0, 2, 3, 1).numpy()
-        ran = Reference(stored(model)).run("frame", {"q": code(q, grid).astype(np.uint8), "k": code(k, grid).astype(np.uint8)})
+        inputs = {name: code(x, grid).astype(np.uint8) for name, x in (("q", q), ("k", k))}
+        ran = Reference(stored(model)).run("frame", inputs)
         self.assertLessEqual(np.abs(ran["y"].astype(int) - code(want.data, want.grid)).max(), 1)
 
 

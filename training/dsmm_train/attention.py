@@ -83,9 +83,10 @@ class Attention(nn.Module):
 class Feedforward(nn.Module):
     """LayerNorm(x + W2 relu(W1 x))"""
 
-    def __init__(self, width: int, hidden: int, bits: str = "i4s") -> None:
+    def __init__(self, width: int, hidden: int, bits: str = "i4s", group: int = 32) -> None:
         super().__init__()
-        self.up, self.down = Linear(width, hidden, relu=True, bits=bits), Linear(hidden, width, bits=bits)
+        self.up = Linear(width, hidden, relu=True, bits=bits, group=group)
+        self.down = Linear(hidden, width, bits=bits, group=group)
         self.add, self.norm = Add(), LayerNorm(width)
 
     def forward(self, x: Flow) -> Flow:
@@ -99,13 +100,15 @@ class CausalBlock(nn.Module):
     a series equals the run after T steps.
     """
 
-    def __init__(self, width: int, heads: int, window: int, hidden: int, bits: str = "i4s") -> None:
+    def __init__(self, width: int, heads: int, window: int, hidden: int, bits: str = "i4s",
+                 group: int = 32) -> None:
         super().__init__()
         self.window, self.width = window, width
-        self.q, self.k, self.v = (Linear(width, width, bits=bits) for _ in range(3))
+        self.q, self.k, self.v = (Linear(width, width, bits=bits, group=group) for _ in range(3))
         self.attention = Attention(width, heads, window)
-        self.out, self.add, self.norm = Linear(width, width, bits=bits), Add(), LayerNorm(width)
-        self.feed = Feedforward(width, hidden, bits)
+        self.out = Linear(width, width, bits=bits, group=group)
+        self.add, self.norm = Add(), LayerNorm(width)
+        self.feed = Feedforward(width, hidden, bits, group)
 
     def _remembered(self, x: Flow, name: str) -> Flow:
         if traced() is None:

@@ -166,8 +166,8 @@ class Model:
         graph += struct.pack(f"<{len(indices)}I", *indices) + struct.pack(f"<{len(attributes)}i", *attributes)
         meta = "".join(f"{k}={self.meta[k]}\n" for k in sorted(self.meta)).encode()
         tests = b"".join(struct.pack("<IIQ", p, runs, seed) + digest for p, runs, seed, digest in self.self_tests)
-        parts = [(SECTIONS[k], bytes(b)) for k, b in
-                 (("graph", graph), ("strings", strings), ("weights", weights), ("meta", meta), ("selftest", tests)) if b]
+        sections = {"graph": graph, "strings": strings, "weights": weights, "meta": meta, "selftest": tests}
+        parts = [(SECTIONS[k], bytes(b)) for k, b in sections.items() if b]
 
         table, end = b"", 128 + 64 * len(parts)
         body = bytearray()

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from .dsmm_file import Model
-from .quant import Grid, Range
+from .quant import Grid, Range, best_grid, snap
 
 _model: Model | None = None
 _count = 0
@@ -108,20 +108,15 @@ class Constant(nn.Module):
         self.value = nn.Parameter(torch.randn(1, c, h, w) * spread)
         self.range = Range()
 
-    def forward(self, batch: int, grid: Grid | None = None, rows: slice = slice(None),
-                columns: slice = slice(None)) -> Flow:
-        """rows, columns: a part of it, for training on crops."""
+    def forward(self, batch: int, grid: Grid | None = None) -> Flow:
         if self.range.mode == "quantize" and grid is None:
-            from .quant import best_grid
             if self.training or self.range.grid_values[0] == 0:
                 self.range.fix(best_grid(self.value.detach().flatten(), False))
             grid = self.range.grid
         if self.range.mode != "quantize":
             data, grid = self.value, None
         else:
-            from .quant import snap
             data = snap(self.value, grid)
-        data = data[:, :, rows, columns]
         flow = Flow(data.expand(batch, -1, -1, -1), grid)
         if _model is not None:
             q = torch.round(data[0].permute(1, 2, 0).double() / grid.scale + grid.zero).clamp(0, 255)

@@ -96,8 +96,9 @@ class Conv2d(nn.Module):
                 raise ValueError(f"{name}: its output grid is finer than its accumulator")
         codes = _array(numbers.codes(self.weight).reshape(o, kh, kw, i), np.int8)
         if numbers.bits == "i4s":
-            steps = _array(numbers.steps, np.uint8) if numbers.group else None
-            w = model.constant_i4s(name, codes, steps, numbers.group)
+            plain = bool((numbers.steps == 16).all())  # then the file need not hold them
+            steps = None if plain else _array(numbers.steps, np.uint8)
+            w = model.constant_i4s(name, codes, steps, 0 if plain else numbers.group)
         else:
             w = model.constant(name, codes)
         bias = model.constant(unique("bias"), _array(self._bias(grid)[0], np.int32))
@@ -242,7 +243,7 @@ avg_pool = _AvgPool
 
 
 def resize(x: Flow, h: int, w: int, bilinear: bool = False) -> Flow:
-    whole = h % x.data.shape[2] == 0 and w % x.data.shape[3] == 0  # then plain "nearest" is the same and exports to ONNX
+    whole = h % x.data.shape[2] == 0 and w % x.data.shape[3] == 0  # then "nearest" is the same, and ONNX knows it
     y = F.interpolate(x.data, (h, w), mode="bilinear", align_corners=False) if bilinear else \
         F.interpolate(x.data, (h, w), mode="nearest" if whole else "nearest-exact")
     return emit("resize", [x.index], y, x.grid, (int(bilinear), h, w))

@@ -42,7 +42,7 @@ def _clamp(y: np.ndarray, low: int = 0) -> np.ndarray:
 
 
 def _fma(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """One rounding to f32 (exact product in f64; the second rounding of the sum is off by less than 2^-29 of a step)."""
+    """fma in f32: the product is exact in f64, and the sum's first rounding there is far below the second."""
     return (a.astype(np.float64) * b.astype(np.float64) + c.astype(np.float64)).astype(np.float32)
 
 
@@ -69,7 +69,8 @@ class Reference:
             y = getattr(self, "_" + op.kind)(op, *[self._read(i) for i in op.inputs])
             if op.outputs:
                 self.values[op.outputs[0]] = y
-        return {t.name: self.values[i] for i, t in enumerate(self.model.tensors) if t.kind == "output" and i in self.values}
+        outputs = {i: t.name for i, t in enumerate(self.model.tensors) if t.kind == "output"}
+        return {name: self.values[i] for i, name in outputs.items() if i in self.values}
 
     def _read(self, index: int) -> np.ndarray | None:
         if index == ABSENT:
@@ -152,7 +153,8 @@ class Reference:
     def _mul(self, op: Op, a, b):
         ta, tb, out = self._in(op, 0), self._in(op, 1), self._out(op)
         product = (a.astype(np.int64) - ta.zero) * (b.astype(np.int64) - tb.zero)
-        return _clamp(out.zero + rq(product, fixed(ta.scale * tb.scale / out.scale)), out.zero if op.attributes[0] else 0)
+        y = out.zero + rq(product, fixed(ta.scale * tb.scale / out.scale))
+        return _clamp(y, out.zero if op.attributes[0] else 0)
 
     def _concat(self, op: Op, *parts):
         out, axis = self._out(op), op.attributes[0] + 1
@@ -198,11 +200,11 @@ class Reference:
     def _avg_pool(self, op: Op, x):
         t, out = self._in(op, 0), self._out(op)
         ones = np.ones((1, *x.shape[1:3], 1), np.int64)
+        wide = x.astype(np.int64 if t.type == "u8" else np.float32)
         if op.attributes[0] == 0:
-            total, n = x.astype(np.int64 if t.type == "u8" else np.float32).sum((1, 2), keepdims=True), ones.sum().reshape(1, 1, 1, 1)
+            total, n = wide.sum((1, 2), keepdims=True), ones.sum().reshape(1, 1, 1, 1)
         else:
-            total, n = self._windows(x.astype(np.int64 if t.type == "u8" else np.float32), op, 0).sum((4, 5)), \
-                self._windows(ones, op, 0).sum((4, 5))
+            total, n = self._windows(wide, op, 0).sum((4, 5)), self._windows(ones, op, 0).sum((4, 5))
         if t.type == "f32":
             return (total / n).astype(np.float32)
         y = np.empty(total.shape, np.uint8)
@@ -222,7 +224,8 @@ class Reference:
                                  align_corners=False).permute(0, 2, 3, 1).numpy()
 
         def taps(n: int, size: int):
-            p = np.clip(((2 * np.arange(n, dtype=np.int64) + 1) * size * 2048 + n) // (2 * n) - 1024, 0, (size - 1) * 2048)
+            p = ((2 * np.arange(n, dtype=np.int64) + 1) * size * 2048 + n) // (2 * n) - 1024
+            p = np.clip(p, 0, (size - 1) * 2048)
             return p >> 11, np.minimum((p >> 11) + 1, size - 1), p & 2047
 
         y0, y1, fy = taps(oh, h)
