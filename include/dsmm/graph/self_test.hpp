@@ -38,7 +38,7 @@ inline bool touches(const model& m, std::uint32_t program, std::uint32_t tensor,
 
 }  // namespace detail
 
-/// The digest of a program's outputs over `runs` runs on fresh states, its inputs drawn from rng(seed): u8 uniform,
+/// The digest of a program's outputs and states, tensor by tensor, after each of `runs` runs on fresh states, its inputs drawn from rng(seed): u8 uniform,
 /// f32 uniform in [-1, 1), tensor by tensor in file order, before each run. The same on every machine.
 inline sha256_digest run_digest(session& s, std::uint32_t program, std::uint64_t seed, std::uint32_t runs) noexcept {
   const model& m = s.source();
@@ -57,8 +57,10 @@ inline sha256_digest run_digest(session& s, std::uint32_t program, std::uint64_t
     }
     s.run(program);
     for (std::uint32_t i = 0; i < count; ++i) {
-      if (m.tensors()[i].kind != format::tensor_kind::output || !detail::touches(m, program, i, false)) continue;
-      detail::each_pixel(s, i, [&](auto row) { hash.update(std::as_bytes(row)); });
+      const format::tensor_kind kind = m.tensors()[i].kind;
+      if ((kind == format::tensor_kind::output && detail::touches(m, program, i, false)) ||
+          (kind == format::tensor_kind::state && detail::touches(m, program, i, true)))
+        detail::each_pixel(s, i, [&](auto row) { hash.update(std::as_bytes(row)); });
     }
   }
   s.reset();

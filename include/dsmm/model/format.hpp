@@ -133,7 +133,7 @@ struct self_test_row {  // 48 bytes
   std::uint32_t program;
   std::uint32_t runs;
   std::uint64_t seed;
-  sha256_digest hash;  ///< over all output bytes of the program after each of `runs` runs
+  sha256_digest hash;  ///< over the outputs and states of the program after each of `runs` runs
 };
 static_assert(sizeof(self_test_row) == 48);
 

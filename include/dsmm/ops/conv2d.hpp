@@ -11,6 +11,7 @@
 #include "dsmm/kernels/conv_u8s8.hpp"
 #include "dsmm/ops/conv_tables.hpp"
 #include "dsmm/ops/op.hpp"
+#include "dsmm/ops/window.hpp"
 
 namespace dsmm::inline DSMM_ABI::ops {
 
@@ -132,32 +133,23 @@ struct conv2d_op {
   };
 
   static result<op_request> request(const op_view& op, isa level) noexcept {
-    const attributes a(op);
-    const extents x = shape_of(op.input(0)), y = shape_of(op.output());
-    const format::tensor_row& w = op.input(1);
     op_request r;
-    const auto beyond = [](std::int32_t out, std::int32_t stride, std::int32_t kernel, std::int32_t dilation,
-                           std::int32_t pad, std::int32_t in) {
-      const std::int32_t last = (out - 1) * stride + (kernel - 1) * dilation - pad;
-      return last >= in ? last - in + 1 : 0;
-    };
-    r.input_halo[0] = {a.pad_top, a.pad_left, beyond(y.h, a.stride_h, w.dims[1], a.dilation_h, a.pad_top, x.h),
-                       beyond(y.w, a.stride_w, w.dims[2], a.dilation_w, a.pad_left, x.w)};
+    r.input_halo[0] = window_of(op).halo_around(shape_of(op.input(0)), shape_of(op.output()));
     // Merged or not is known only with the layout: ask for the larger of the two.
-    const conv_form plain = form(op, a, -1), merged = form(op, a, w.dims[3]);
+    const conv_form plain = form(op, -1), merged = form(op, op.input(1).dims[3]);
     r.prepared_bytes = std::max(plain.prepared_bytes(level), merged.prepared_bytes(level));
     return r;
   }
 
   static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p,
                               std::span<std::byte> memory) noexcept {
-    const attributes a(op);
-    auto conv = pack_conv(op, form(op, a, bind.input[0].pixel), bind, a.relu, memory);
+    auto conv = pack_conv(op, form(op, bind.input[0].pixel), bind, op.attribute(9) != 0, memory);
     if (!conv) return conv.error();
     p.conv = *conv;
     p.input = bind.input[0];
     p.output = bind.output;
-    p.first_tap = a.pad_top * p.input.row + a.pad_left * p.input.pixel;
+    const spatial_window window = window_of(op);
+    p.first_tap = window.pad_top * p.input.row + window.pad_left * p.input.pixel;
     const format::tensor_row& w = op.input(1);
     p.tasks = split_rows(p.output.shape.h,
                          std::int64_t{p.output.shape.w} * p.output.shape.c * w.dims[1] * w.dims[2] * w.dims[3]);
@@ -171,22 +163,9 @@ struct conv2d_op {
   }
 
 private:
-  struct attributes {
-    explicit attributes(const op_view& op) noexcept
-        : stride_h(op.attribute(0)),
-          stride_w(op.attribute(1)),
-          pad_top(op.attribute(2)),
-          pad_left(op.attribute(3)),
-          dilation_h(op.attribute(6)),
-          dilation_w(op.attribute(7)),
-          groups(op.attribute(8)),
-          relu(op.attribute(9) != 0) {}
-    std::int32_t stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups;
-    bool relu;
-  };
-
-  static conv_form form(const op_view& op, const attributes& a, std::ptrdiff_t pixel) noexcept {
-    return conv_form::of(op.input(1), a.stride_h, a.stride_w, a.dilation_h, a.dilation_w, a.groups, pixel);
+  static conv_form form(const op_view& op, std::ptrdiff_t pixel) noexcept {
+    const spatial_window s = window_of(op);
+    return conv_form::of(op.input(1), s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, op.attribute(8), pixel);
   }
 };
 

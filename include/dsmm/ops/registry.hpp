@@ -11,6 +11,7 @@
 #include "dsmm/ops/causal_conv1d.hpp"
 #include "dsmm/ops/concat.hpp"
 #include "dsmm/ops/conv2d.hpp"
+#include "dsmm/ops/dwconv2d.hpp"
 #include "dsmm/ops/layer_norm.hpp"
 #include "dsmm/ops/linear.hpp"
 #include "dsmm/ops/lut.hpp"
@@ -33,6 +34,7 @@ inline constexpr op_definition definitions[] = {
     define<lut_op>(),      define<append_op>(),     define<quantize_op>(),      define<dequantize_op>(),
     define<select_op>(),   define<layer_norm_op>(), define<softmax_op>(),       define<attention_op>(),
     define<spectral_op>(), define<resize_op>(),     define<calibrate_op>(),     define<reduce_op>(),
+    define<dwconv2d_op>(),
 };
 
 /// The operator of a kind, or nullptr if this build has none.
