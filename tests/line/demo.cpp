@@ -46,7 +46,9 @@ TEST_CASE("a run is counted per kind and per way of deciding") {
 TEST_CASE("a model without single heads raises no single alarms") {
   demo::tally t;
   t.add(part("crack", true, verdict::fail, 1e9, 1e9));
-  CHECK(t.image().hits == 0);
+  CHECK(t.image().parts() == 0);
+  CHECK(std::isnan(t.rows()[0].image_share(t.limits())));
+  CHECK(t.rows()[0].joint_share() == 1);
   CHECK(t.joint().hits == 1);
 }
 

@@ -15,7 +15,9 @@ namespace {
 using report::escaped;
 using report::fixed;
 
-std::string per_cent(double share, int digits = 1) { return fixed(100 * share, digits) + "&thinsp;%"; }
+std::string per_cent(double share, int digits = 1) {
+  return fixed(100 * share, digits) + (std::isfinite(share) ? "&thinsp;%" : "");
+}
 std::string tile(const std::string& value, const std::string& name) {
   return "<div class=\"tile\"><b>" + value + "</b><span>" + name + "</span></div>";
 }
@@ -54,10 +56,9 @@ std::string kind_table(const tally& t) {
       heading = group;
       out += "<tr class=\"head\"><td colspan=\"6\">" + std::string(headings[heading]) + "</td></tr>";
     }
-    const auto share = [&](std::int64_t n) { return per_cent(outcome::ratio(n, r.parts)); };
-    out += "<tr>" + cell(escaped(readable(r.kind))) + cell(std::to_string(r.parts)) + cell(share(r.image_alarms)) +
-           cell(share(r.series_alarms)) + cell(share(r.joint_alarms), "good-number") + cell(std::to_string(r.unknown)) +
-           "</tr>";
+    out += "<tr>" + cell(escaped(readable(r.kind))) + cell(std::to_string(r.parts)) +
+           cell(per_cent(r.image_share(t.limits()))) + cell(per_cent(r.series_share(t.limits()))) +
+           cell(per_cent(r.joint_share()), "good-number") + cell(std::to_string(r.unknown)) + "</tr>";
   }
   const auto sum = [&](const char* name, auto value) {
     out += "<tr class=\"sum\">" + cell(name) + cell("") + cell(per_cent(value(t.image()))) +
@@ -71,12 +72,12 @@ std::string kind_table(const tally& t) {
 }
 
 std::string kind_chart(const tally& t) {
+  const auto bar = [](double share) { return std::isfinite(share) ? share : -1.0; };
   std::vector<report::bar_group> groups;
   for (const kind_row& r : t.rows())
     if (r.defective)
-      groups.push_back({readable(r.kind),
-                        {outcome::ratio(r.image_alarms, r.parts), outcome::ratio(r.series_alarms, r.parts),
-                         outcome::ratio(r.joint_alarms, r.parts)}});
+      groups.push_back(
+          {readable(r.kind), {bar(r.image_share(t.limits())), bar(r.series_share(t.limits())), bar(r.joint_share())}});
   if (groups.empty()) return {};
   return "<div class=\"card\">" +
          report::bar_chart(groups, {"image alone", "sensors alone", "joint verdict"}, {"image", "series", "joint"}) +

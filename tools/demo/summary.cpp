@@ -23,15 +23,15 @@ void print_latency(const char* name, const std::vector<double>& v) {
 }
 
 void print_kinds(const tally& t) {
-  std::printf("\n%-26s %6s %12s %14s %14s %8s\n", "called defective", "parts", "image alone", "sensors alone",
+  std::printf("\n%-33s %6s %12s %14s %14s %8s\n", "called defective", "parts", "image alone", "sensors alone",
               "joint verdict", "unknown");
   for (const kind_row& r : t.rows()) {
-    const auto share = [&](std::int64_t n) { return per_cent(outcome::ratio(n, r.parts)); };
-    std::printf("%-26s %6lld %12s %14s %14s %8lld\n", r.kind.c_str(), whole(r.parts), share(r.image_alarms).c_str(),
-                share(r.series_alarms).c_str(), share(r.joint_alarms).c_str(), whole(r.unknown));
+    std::printf("%-33s %6lld %12s %14s %14s %8lld\n", r.kind.c_str(), whole(r.parts),
+                per_cent(r.image_share(t.limits())).c_str(), per_cent(r.series_share(t.limits())).c_str(),
+                per_cent(r.joint_share()).c_str(), whole(r.unknown));
   }
   const auto row = [&](const char* name, auto value) {
-    std::printf("%-26s %6s %12s %14s %14s\n", name, "", per_cent(value(t.image())).c_str(),
+    std::printf("%-33s %6s %12s %14s %14s\n", name, "", per_cent(value(t.image())).c_str(),
                 per_cent(value(t.series())).c_str(), per_cent(value(t.joint())).c_str());
   };
   row("defects found", [](const outcome& o) { return o.detection(); });

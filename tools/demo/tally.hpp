@@ -55,6 +55,16 @@ struct kind_row {
   bool defective = false;
   line::evidence seen_by = line::evidence::none;
   std::int64_t parts = 0, image_alarms = 0, series_alarms = 0, joint_alarms = 0, unknown = 0;
+
+  /// Shares of the parts that were called defective; NaN where the model has no such head.
+  double image_share(const single_limits& l) const noexcept { return share(image_alarms, l.image); }
+  double series_share(const single_limits& l) const noexcept { return share(series_alarms, l.series); }
+  double joint_share() const noexcept { return share(joint_alarms, 0); }
+
+private:
+  double share(std::int64_t alarms, double limit) const noexcept {
+    return std::isnan(limit) ? limit : outcome::ratio(alarms, parts);
+  }
 };
 
 /// Where a part lies in the plane of the two single scores.
@@ -86,8 +96,8 @@ public:
     row.image_alarms += image, row.series_alarms += series, row.joint_alarms += alarm;
     row.unknown += p.verdict == verdict::unknown;
     if (p.verdict == verdict::unknown) return;  // not judged: neither right nor wrong
-    image_.add(p.defective, image);
-    series_.add(p.defective, series);
+    if (!std::isnan(limits_.image)) image_.add(p.defective, image);
+    if (!std::isnan(limits_.series)) series_.add(p.defective, series);
     joint_.add(p.defective, alarm);
     if (points_.size() < most_points) points_.push_back({p.image, p.series, p.seen_by, p.kind});
   }
@@ -122,8 +132,9 @@ private:
   kind_row& row_of(const judged_part& p) {
     const auto found = std::find_if(rows_.begin(), rows_.end(), [&](const kind_row& r) { return r.kind == p.kind; });
     if (found != rows_.end()) return *found;
-    rows_.push_back({p.kind, p.defective, p.seen_by});
-    return rows_.back();
+    kind_row& row = rows_.emplace_back();
+    row.kind = p.kind, row.defective = p.defective, row.seen_by = p.seen_by;
+    return row;
   }
 
   single_limits limits_;
