@@ -20,6 +20,6 @@ int main(int argc, char** argv) {
   const dsmm::inspection& result = (*inspector)->inspect(frame, {}, {.frame_id = 1, .arrival = dsmm::steady_now()});
 
   std::printf("%s (%s), score %.3f, threshold %.3f, %zu regions, %.2f ms\n", dsmm::to_string(result.verdict),
-              dsmm::to_string(result.reason), double(result.image_score), double(result.threshold),
-              result.regions.size(), double(result.latency.count()) * 1e-6);
+              dsmm::to_string(result.reason), double(result.score), double(result.threshold), result.regions.size(),
+              double(result.latency.count()) * 1e-6);
 }

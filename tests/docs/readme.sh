@@ -64,7 +64,7 @@ for block in blocks/*.sh; do
     *) bad "$text has no marker"; continue ;;
   esac
   log=${block%.sh}.log
-  if timeout 300 bash -euo pipefail "$block" >"$log" 2>&1; then
+  if timeout 590 bash -euo pipefail "$block" >"$log" 2>&1; then
     ran=$((ran + 1))
   else
     bad "$text"
