@@ -191,7 +191,8 @@ def main() -> None:
     report(judged_pairs, before)
 
     quantize(net, taught[::8])
-    fit(net, taught, arguments.tune, 3e-4, arguments.seed + 1000)
+    if arguments.tune:
+        fit(net, taught, arguments.tune, 3e-4, arguments.seed + 1000)
     export(net, (0.0, 0.0)).save(arguments.out)
     after = judge(judged_pairs, file_run(arguments.out))
     size = export(net, set_thresholds(judged_pairs, after)[:2]).save(arguments.out)

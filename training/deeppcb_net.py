@@ -106,24 +106,29 @@ def loss(out: tuple[torch.Tensor, ...], want: tuple[torch.Tensor, ...]) -> torch
     return (focal.sum() * 2 + cross + (1 - iou).sum() + slope) / count
 
 
-def decode(logit: np.ndarray, kind: np.ndarray, sides: np.ndarray, floor: float = -4.0) -> np.ndarray:
+def decode(logit: np.ndarray, kind: np.ndarray, sides: np.ndarray, floor: float = -3.0) -> np.ndarray:
     """Boxes of one picture: (n, 6) f32 left, top, right, bottom, type, logit; highest first, overlaps removed.
 
     logit (h, w), kind (h, w, 6), sides (h, w, 4). A box is dropped if a better one covers it with IoU > 0.33 or holds
-    its centre.
+    its centre; cells below `floor` are not looked at.
     """
     y, x = np.nonzero(logit > floor)
     order = np.argsort(-logit[y, x], kind="stable")
     y, x = y[order], x[order]
     l, u, r, d = sides[y, x].T
     boxes = np.stack([x + 0.5 - l, y + 0.5 - u, x + 0.5 + r, y + 0.5 + d], 1) * CELL
-    kept: list[int] = []
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    free = np.ones(len(boxes), bool)
+    kept = []
     for i in range(len(boxes)):
-        centre = (boxes[i, :2] + boxes[i, 2:]) / 2
-        held = [(boxes[k, :2] <= centre).all() and (centre <= boxes[k, 2:]).all() or iou(boxes[i], boxes[k]) > 0.33
-                for k in kept]
-        if not any(held):
-            kept.append(i)
+        if not free[i]:
+            continue
+        kept.append(i)
+        low, high = np.maximum(boxes[:, :2], boxes[i, :2]), np.minimum(boxes[:, 2:], boxes[i, 2:])
+        shared = (high - low).clip(0).prod(1)
+        area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+        held = ((boxes[i, :2] <= centre) & (centre <= boxes[i, 2:])).all(1)
+        free &= ~(held | (shared > 0.33 * (area + area[i] - shared)))
     return np.concatenate([boxes[kept], kind[y, x].argmax(1)[kept, None], logit[y, x][kept, None]], 1)
 
 

@@ -141,7 +141,8 @@ def main() -> None:
             torch.save(net.state_dict(), kept)
         before.append(guess(net, test))
         quantize(net, images[::4])
-        fit(net, images, labels, arguments.tune, 4e-4, seed + 1000)
+        if arguments.tune:
+            fit(net, images, labels, arguments.tune, 4e-4, seed + 1000)
         path = arguments.out if seed == 0 else arguments.cache / f"steel_{seed}.dsmm"
         size = export(net).save(path)
         scores = Reference(load(path)).run("frame", {"image": test})["class"]
