@@ -24,6 +24,7 @@ check() {
   shift
   log=build/check-${name//[^a-z0-9]/-}.log
   if "$@" >"$log" 2>&1; then ok; else bad "$name" "$log"; fi
+  grep -E '^skipped: ' "$log" | sort -u
 }
 skip() { skips+=("$1"); }
 
