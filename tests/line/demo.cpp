@@ -62,6 +62,18 @@ TEST_CASE("parts without truth are counted, not rated") {
   CHECK(std::isnan(t.joint().accuracy()));
 }
 
+TEST_CASE("a picture that never came out is an unknown part without a latency") {
+  demo::tally t;
+  demo::judged_part p = part("good", false, verdict::unknown);
+  p.came_out = false, p.reason = reason::no_frame;
+  t.add(p);
+  CHECK(t.parts() == 1);
+  CHECK(t.count(verdict::unknown) == 1);
+  CHECK(t.reasons().at("no_frame") == 1);
+  CHECK(t.decisions_ms().empty());
+  CHECK(t.rows()[0].unknown == 1);
+}
+
 TEST_CASE("a percentile is the smallest value that so many do not exceed") {
   const std::vector<double> v{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
   CHECK(demo::percentile(v, 0.5) == 5);

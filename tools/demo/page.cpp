@@ -189,7 +189,7 @@ std::string make_page(const run_facts& f, const tally& t, const std::vector<gall
     out += kind_chart(t) + kind_table(t);
   }
   const std::string plane = score_plane(t);
-  if (f.inspected && t.parts() > 0) {
+  if (f.inspected && !t.decisions_ms().empty()) {
     out += "<h2>How fast</h2>" + latency_table(f, t);
     std::vector<double> ms = t.decisions_ms();
     const std::string trace = report::latency_trace(ms);

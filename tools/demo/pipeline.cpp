@@ -36,15 +36,17 @@ void line_pipeline::initialize() {
   static_cast<void>(once);
 }
 
-/// Without a clock the camera is held back by the pipeline; the sensors never are, because a frame may need samples
-/// that come after it.
-GstAppSrc* line_pipeline::add_source(const std::string& name, const std::string& caps, bool live, bool held_back) {
+/// Live, the camera keeps the newest pictures and lets go of the oldest: a line that cannot keep up must not fall
+/// behind for ever, and a part without a verdict is UNKNOWN. Without a clock the pipeline holds the camera back
+/// instead; the sensors never are, because a frame may need samples that come after it.
+GstAppSrc* line_pipeline::add_source(const std::string& name, const std::string& caps, bool live, bool camera) {
   GstElement* const source = gst_element_factory_make("appsrc", name.c_str());
   if (source == nullptr) return nullptr;
   GstCaps* const parsed = gst_caps_from_string(caps.c_str());
   g_object_set(source, "caps", parsed, "format", GST_FORMAT_TIME, "is-live", live ? TRUE : FALSE, "block",
-               held_back ? TRUE : FALSE, "max-buffers", guint64{held_back ? 8u : 0u}, "max-bytes", guint64{0},
-               "max-time", guint64{0}, nullptr);
+               camera && !live ? TRUE : FALSE, "leaky-type",
+               camera && live ? GST_APP_LEAKY_TYPE_DOWNSTREAM : GST_APP_LEAKY_TYPE_NONE, "max-buffers",
+               guint64{camera ? 4u : 0u}, "max-bytes", guint64{0}, "max-time", guint64{0}, nullptr);
   gst_caps_unref(parsed);
   gst_bin_add(GST_BIN(pipeline_.get()), source);
   return GST_APP_SRC(source);
@@ -85,7 +87,7 @@ bool line_pipeline::build(const line::line_description& about, const player_opti
   camera_ = add_source("camera",
                        "video/x-raw,format=GRAY8,width=" + std::to_string(about.width) +
                            ",height=" + std::to_string(about.height) + ",framerate=" + std::to_string(about.fps) + "/1",
-                       live, !live);
+                       live, true);
   bool linked = connect(camera_, "video");
   for (std::size_t i = 0; i < about.sensors.size() && linked; ++i) {
     const std::string pad = "sensor_" + std::to_string(i);

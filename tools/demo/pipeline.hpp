@@ -40,7 +40,7 @@ public:
   std::string poll(run_result& result);
 
 private:
-  GstAppSrc* add_source(const std::string& name, const std::string& caps, bool live, bool held_back);
+  GstAppSrc* add_source(const std::string& name, const std::string& caps, bool live, bool camera);
 
   object_ref<GstElement> pipeline_;
   GstAppSrc* camera_ = nullptr;

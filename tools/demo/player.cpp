@@ -58,6 +58,12 @@ public:
     return out_.counts;
   }
 
+  /// Counts what never came out; after the line has stopped.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    while (!waiting_.empty()) lose_front();
+  }
+
 private:
   struct expected_part {
     judged_part note;
@@ -69,16 +75,25 @@ private:
     if (sample == nullptr) return GST_FLOW_EOS;
     GstBuffer* const buffer = gst_sample_get_buffer(sample);
     const std::lock_guard lock(mutex_);
-    if (!waiting_.empty()) {  // every picture comes out once, in order
+    for (; !waiting_.empty() && next_id_ < GST_BUFFER_OFFSET(buffer); ++next_id_) lose_front();
+    if (!waiting_.empty()) {
       judged_part p = std::move(waiting_.front().note);
       p.delivered_ms = ms_since(waiting_.front().pushed);
-      waiting_.pop_front();
+      waiting_.pop_front(), ++next_id_;
       read(buffer, p);
       out_.counts.add(p);
       if (chosen_.wants(p)) out_.exhibits.push_back({std::move(p), buffer_ref(gst_buffer_ref(buffer))});
     }
     gst_sample_unref(sample);
     return GST_FLOW_OK;
+  }
+
+  /// The oldest announced picture will not come out: the line could not keep up, or ended.
+  void lose_front() {
+    judged_part p = std::move(waiting_.front().note);
+    waiting_.pop_front();
+    p.came_out = false, p.complete = false, p.reason = reason::no_frame;
+    out_.counts.add(p);
   }
 
   void read(GstBuffer* buffer, judged_part& p) const {
@@ -98,6 +113,7 @@ private:
   bool inspected_;
   std::mutex mutex_;
   std::deque<expected_part> waiting_;
+  std::uint64_t next_id_ = 0;  ///< of the front of waiting_
   std::atomic<bool> ended_{false};
 };
 
@@ -188,6 +204,7 @@ bool play(line::feed& feed, const player_options& options, const single_limits& 
   out.busy_s = busy_ms / 1000;
   if (trouble.empty() && !end.ended()) trouble = "the line did not end within 10 s";
   gst_element_set_state(line.pipeline(), GST_STATE_NULL);
+  end.close();
   return trouble.empty() ? true : failed(trouble);
 }
 

@@ -19,6 +19,7 @@ namespace dsmm::inline DSMM_ABI::demo {
 struct judged_part {
   std::string part, kind, label;
   bool truth_known = false, defective = false, damaged = false, complete = true;
+  bool came_out = true;  ///< false: the pipeline let go of its picture
   line::evidence seen_by = line::evidence::none;
   dsmm::verdict verdict = dsmm::verdict::unknown;
   dsmm::reason reason = dsmm::reason::no_frame;
@@ -85,8 +86,11 @@ public:
     late_ += p.reason == reason::deadline;
     damaged_ += p.damaged;
     incomplete_ += !p.complete;
-    decision_ms_.push_back(p.decision_ms);
-    delivered_ms_.push_back(p.delivered_ms);
+    ++parts_;
+    if (p.came_out) {
+      decision_ms_.push_back(p.decision_ms);
+      delivered_ms_.push_back(p.delivered_ms);
+    }
     for (std::size_t i = 0; i < 4; ++i) stage_ms_[i] += p.stage_ms[i];
     if (!p.truth_known) return;
     const bool image = p.image >= limits_.image, series = p.series >= limits_.series;  // false if the limit is NaN
@@ -102,7 +106,7 @@ public:
     if (points_.size() < most_points) points_.push_back({p.image, p.series, p.seen_by, p.kind});
   }
 
-  std::int64_t parts() const noexcept { return static_cast<std::int64_t>(decision_ms_.size()); }
+  std::int64_t parts() const noexcept { return parts_; }
   std::int64_t count(verdict v) const noexcept { return count_[static_cast<std::size_t>(v)]; }
   std::int64_t late() const noexcept { return late_; }
   std::int64_t damaged() const noexcept { return damaged_; }
@@ -116,7 +120,7 @@ public:
   const std::vector<double>& decisions_ms() const noexcept { return decision_ms_; }
   const std::vector<double>& deliveries_ms() const noexcept { return delivered_ms_; }
   double mean_stage_ms(std::size_t stage) const noexcept {
-    return stage_ms_[stage] / std::max<double>(1, static_cast<double>(parts()));
+    return stage_ms_[stage] / std::max<double>(1, static_cast<double>(decision_ms_.size()));
   }
 
   /// Good kinds first, then defects in the order of the evidence.
@@ -138,7 +142,7 @@ private:
   }
 
   single_limits limits_;
-  std::int64_t count_[3] = {}, late_ = 0, damaged_ = 0, incomplete_ = 0;
+  std::int64_t parts_ = 0, count_[3] = {}, late_ = 0, damaged_ = 0, incomplete_ = 0;
   std::map<std::string, std::int64_t> reasons_;
   outcome image_, series_, joint_;
   std::vector<double> decision_ms_, delivered_ms_;
