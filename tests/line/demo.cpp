@@ -40,6 +40,8 @@ TEST_CASE("a run is counted per kind and per way of deciding") {
   CHECK(rows[1].parts == 3);
   CHECK(rows[1].unknown == 1);
   CHECK(rows[1].joint_alarms == 1);
+  CHECK(rows[1].joint_share() == 0.5);
+  CHECK(rows[1].image_share(t.limits()) == 0.5);  // the unknown part counts nowhere
   CHECK(t.reasons().at("sensor") == 1);
 }
 

@@ -57,14 +57,14 @@ struct kind_row {
   line::evidence seen_by = line::evidence::none;
   std::int64_t parts = 0, image_alarms = 0, series_alarms = 0, joint_alarms = 0, unknown = 0;
 
-  /// Shares of the parts that were called defective; NaN where the model has no such head.
+  /// Shares of the judged parts that were called defective; NaN where the model has no such head.
   double image_share(const single_limits& l) const noexcept { return share(image_alarms, l.image); }
   double series_share(const single_limits& l) const noexcept { return share(series_alarms, l.series); }
   double joint_share() const noexcept { return share(joint_alarms, 0); }
 
 private:
   double share(std::int64_t alarms, double limit) const noexcept {
-    return std::isnan(limit) ? limit : outcome::ratio(alarms, parts);
+    return std::isnan(limit) ? limit : outcome::ratio(alarms, parts - unknown);
   }
 };
 
@@ -97,9 +97,11 @@ public:
     const bool alarm = p.verdict == verdict::fail;
     kind_row& row = row_of(p);
     ++row.parts;
+    if (p.verdict == verdict::unknown) {  // not judged: neither right nor wrong
+      ++row.unknown;
+      return;
+    }
     row.image_alarms += image, row.series_alarms += series, row.joint_alarms += alarm;
-    row.unknown += p.verdict == verdict::unknown;
-    if (p.verdict == verdict::unknown) return;  // not judged: neither right nor wrong
     if (!std::isnan(limits_.image)) image_.add(p.defective, image);
     if (!std::isnan(limits_.series)) series_.add(p.defective, series);
     joint_.add(p.defective, alarm);

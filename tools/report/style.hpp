@@ -16,7 +16,7 @@ main{max-width:1080px;margin:0 auto;padding:28px 20px 60px}header{display:flex;f
 h1{font-size:27px;margin:0;letter-spacing:-.01em}h2{font-size:18px;margin:34px 0 4px}p{margin:4px 0 12px;max-width:78ch}.soft{color:var(--soft)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(128px,1fr));gap:12px;margin:18px 0}
 .tile,.card{background:var(--card);border:1px solid var(--line);border-radius:10px}.tile{padding:12px 14px}
-.tile b{display:block;font-size:23px;font-weight:650;letter-spacing:-.02em;font-variant-numeric:tabular-nums}.tile span{color:var(--soft);font-size:13px}
+.tile b{display:block;white-space:nowrap;font-size:20px;font-weight:650;letter-spacing:-.02em;font-variant-numeric:tabular-nums}.tile span{color:var(--soft);font-size:13px}
 .card{padding:14px 16px;margin:10px 0}.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(400px,1fr));gap:12px}.two .card{margin:0}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{text-align:left}th{font-size:13px;color:var(--soft);font-weight:600}tr:last-child td{border-bottom:0}tr.sum td{font-weight:650}
