@@ -90,7 +90,7 @@ def export(net: LineNet, knots: np.ndarray, thresholds: dict[str, float], decisi
     with tracing(model):
         frame_program(net, hop_program(net), knots)
     model.meta = {
-        "product": "dsmm-line", "name": "line", "version": "1", "decision": decision,
+        "product": "milled plate of the simulated line", "name": "line", "version": "1", "decision": decision,
         "image.width": str(SIZE), "image.height": str(SIZE), "image.format": "gray8", "hop.samples": str(HOP),
         "labels": ",".join(CLASSES),
         **{f"threshold.{k}": f"{v:.6g}" for k, v in thresholds.items()},
