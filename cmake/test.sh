@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-stages=(${@:-checks gcc clang asan arm64 install readme})
+stages=(${@:-checks gcc asan arm64 install readme})
 passed=0
 failed=0
 skips=()

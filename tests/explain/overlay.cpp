@@ -3,26 +3,13 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <limits>
-#include <new>
 #include <vector>
 
 #include "dsmm/explain/heat_blend.hpp"
 #include "dsmm/explain/heat_map.hpp"
 #include "painted.hpp"
-
-namespace {
-std::size_t allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const p = std::malloc(size == 0 ? 1 : size)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#include "tests/counted_new.hpp"
 
 using namespace dsmm;
 using namespace std::chrono_literals;
@@ -123,10 +110,10 @@ TEST_CASE("drawing and region search allocate nothing") {
   test::painted picture(641, 481, 3, pixel_orders::bgr);
   const canvas on = picture.on();
   const overlay_scene scene = failing();
-  const std::size_t before = allocations;
+  const long before = test::allocations;
   const auto regions = finder->find(dense_view<const std::uint8_t>(map.data(), {64, 64, 1}), 128);
   blend_heat(on, dense_view<const std::uint8_t>(map.data(), {64, 64, 1}), 255);
   draw_overlay(on, scene);
-  CHECK(allocations == before);
+  CHECK(test::allocations == before);
   CHECK(regions.size() == 2);
 }

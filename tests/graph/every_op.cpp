@@ -45,8 +45,9 @@ TEST_CASE("golden: the same bits on every instruction set, thread count, compile
   for (const row& r : rows) {
     CAPTURE(r.name);
     CHECK(digest_of(r.writer, r.program, {.exec = {}, .level = dsmm::isa::generic}) == r.golden);
-    for (const auto& [level, name, below, here] : dsmm::isa_rows)
-      if (here()) CHECK_MESSAGE(digest_of(r.writer, r.program, {.exec = {}, .level = level}) == r.golden, name);
+    for (const auto& set : dsmm::isa_rows)
+      if (set.here())
+        CHECK_MESSAGE(digest_of(r.writer, r.program, {.exec = {}, .level = set.id}) == r.golden, set.name);
     for (const std::uint32_t width : {2u, 3u, 8u}) {
       dsmm::thread_pool pool(width);
       CHECK(digest_of(r.writer, r.program, {.exec = pool.handle(), .level = {}}) == r.golden);

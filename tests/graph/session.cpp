@@ -64,11 +64,11 @@ TEST_CASE("every instruction set of this machine gives the bits of generic") {
   auto reference = samples::load(samples::picture_net(61), {.exec = {}, .level = dsmm::isa::generic});
   REQUIRE(reference);
   const auto golden = dsmm::run_digest(reference->session, 0, 5, 4);
-  for (const auto& [level, name, below, here] : dsmm::isa_rows) {
-    if (!here()) continue;
-    auto net = samples::load(samples::picture_net(61), {.exec = {}, .level = level});
+  for (const auto& set : dsmm::isa_rows) {
+    if (!set.here()) continue;
+    auto net = samples::load(samples::picture_net(61), {.exec = {}, .level = set.id});
     REQUIRE(net);
-    CHECK_MESSAGE(dsmm::run_digest(net->session, 0, 5, 4) == golden, name);
+    CHECK_MESSAGE(dsmm::run_digest(net->session, 0, 5, 4) == golden, set.name);
   }
 }
 

@@ -129,8 +129,20 @@ TEST_CASE("model swap under load: no frame is lost or judged by half a model, no
         std::this_thread::sleep_for(std::chrono::microseconds(300));
       }
     });
+  const auto counted = [&h] {
+    GstStructure* s = nullptr;
+    g_object_get(h->element, "stats", &s, nullptr);
+    std::pair<guint64, guint64> frames_swaps{};
+    CHECK(gst_structure_get(s, "frames", G_TYPE_UINT64, &frames_swaps.first, "model-swaps", G_TYPE_UINT64,
+                            &frames_swaps.second, nullptr));
+    gst_structure_free(s);
+    return frames_swaps;
+  };
   int wrong = 0;
-  for (int i = 0; i < 3000; ++i) {
+  guint64 pushed = 0;
+  // A busy machine may judge 3000 frames before the first model is loaded: go on until one is, for a while.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  for (; pushed < 3000 || (counted().second == 0 && std::chrono::steady_clock::now() < end); ++pushed) {
     std::string model;
     const double score = score_of_next(h.get(), &model);
     const bool is_a = std::abs(score - 0.2) < 1e-6 && model == "id0.000000";
@@ -141,13 +153,8 @@ TEST_CASE("model swap under load: no frame is lost or judged by half a model, no
   for (std::thread& t : operators) t.join();
   CHECK(wrong == 0);
   CHECK(inspector_double::collisions == 0);
-  GstStructure* s = nullptr;
-  g_object_get(h->element, "stats", &s, nullptr);
-  guint64 frames = 0, swaps = 0;
-  CHECK(gst_structure_get(s, "frames", G_TYPE_UINT64, &frames, "model-swaps", G_TYPE_UINT64, &swaps, nullptr));
-  CHECK(frames == 3000);
-  CHECK(swaps > 0);
-  gst_structure_free(s);
+  CHECK(counted().first == pushed);
+  CHECK(counted().second > 0);
 }
 
 TEST_CASE("model swap: stopping in the middle of a load") {

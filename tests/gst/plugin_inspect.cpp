@@ -43,6 +43,10 @@ std::string inspected(const std::string& element) {
 // An element's name, pads and properties are a promise to every pipeline that uses it. To accept a change, copy the
 // output named by the failed check over the golden file.
 TEST_CASE("plugin: gst-inspect says what the golden files say") {
+#ifdef DSMM_SANITIZED
+  MESSAGE("skipped: gst-inspect-1.0 cannot load a plugin that was built with sanitizers");
+  return;
+#endif
   for (const char* const element : {"dsmminfer", "dsmmoverlay"}) {
     const std::string path = std::string(DSMM_SOURCE_DIR "/tests/golden/gst-inspect-") + element + ".txt";
     std::ifstream file(path);

@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "dsmm/stream/hop.hpp"
 #include "dsmm/stream/join.hpp"
-
-namespace {
-std::atomic<long> allocations{0};
-}
-
-// Not inlined: g++ pairs each new with its delete and warns where it sees only one side of ours.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const p = std::malloc(size == 0 ? 1 : size)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(size == 0 ? 1 : size);
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#include "tests/counted_new.hpp"
 
 using namespace dsmm;
 using namespace std::chrono_literals;
@@ -40,7 +21,7 @@ TEST_CASE("placing, joining and cutting allocate nothing, faults included") {
   REQUIRE(cutter);
   const std::vector<float> samples(3 * 100, 1.f);
   std::size_t hops = 0;
-  const long before = allocations;
+  const long before = test::allocations;
   for (int i = 0; i < 2'000; ++i) {
     const int place = i % 17 == 3 ? i + 1 : i % 17 == 4 ? i - 1 : i % 50 == 49 ? i - 20 : i;
     join.sensor(0).place({place * 10ms, samples.data(), 100});
@@ -48,6 +29,6 @@ TEST_CASE("placing, joining and cutting allocate nothing, faults included") {
     const joined_frame frame = join.join(i * 10ms, join.decide(i * 10ms, 0ns, true), true);
     hops += cutter->consume(frame.sensors[0], [](std::int64_t, const float*) {}).hops;
   }
-  CHECK(allocations == before);
+  CHECK(test::allocations == before);
   CHECK(hops > 500);
 }
