@@ -7,7 +7,7 @@ import statistics
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SOURCES = [p for d in ("include", "gst", "tools", "tests", "bench", "examples")
+SOURCES = [p for d in ("include", "src", "gst", "tools", "tests", "bench", "examples")
            for p in sorted((ROOT / d).rglob("*")) if p.suffix in (".hpp", ".cpp", ".cuh", ".cu")]
 HARD_LIMIT = 500
 # Waivers, each with its reason.
@@ -17,7 +17,8 @@ BANNED_NAMES = re.compile(r"(^|_)(utils?|helpers?|common|misc)(_|\.|$)")
 LOUD = re.compile(r"\b(std::cout|std::cerr|printf|puts|abort|std::terminate|exit|assert)\s*\(|#\s*include\s*<(iostream|print)>")
 LOUD_OK = {"include/dsmm/gst"}
 CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b")
-CONDITIONAL_ROOMS = ("config.hpp", "core/float_mode", "core/thread_pool", "core/sha256", "isa/", "kernels/", "gst/")
+CONDITIONAL_ROOMS = ("config.hpp", "core/float_mode", "core/thread_pool", "core/sha256", "isa/", "kernels/", "gst/",
+                     "ops/registry.hpp")  # the last: compiled here, or in dsmm::compiled
 
 
 def strip_comment(line: str) -> str:

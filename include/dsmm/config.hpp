@@ -29,6 +29,11 @@
 #define DSMM_TARGET(features)
 #endif
 
+// 1 in units that link dsmm::compiled instead of compiling every operator themselves; set by that target.
+#if !defined(DSMM_COMPILED)
+#define DSMM_COMPILED 0
+#endif
+
 // Two units with different -march would otherwise share one inline symbol and the linker would keep either copy:
 // an older box then dies of SIGILL. The name of the compile-time ISA keeps the copies apart.
 #if defined(__AVX512F__)

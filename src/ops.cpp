@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The library dsmm::compiled: every operator once, for projects with many units. Users of it define DSMM_COMPILED=1.
+#include "dsmm/ops/definitions.hpp"
+#include "dsmm/ops/registry.hpp"
+
+namespace dsmm::inline DSMM_ABI::ops {
+
+const op_definition* find_definition(std::uint32_t kind) noexcept {
+  for (const op_definition& d : definitions)
+    if (static_cast<std::uint32_t>(d.kind) == kind) return &d;
+  return nullptr;
+}
+
+}  // namespace dsmm::inline DSMM_ABI::ops
