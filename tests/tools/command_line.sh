@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The contract of every dsmm command: one line on stderr, exit status 2 for bad use, 1 for a failed job, 0 when done.
-# usage: command_line.sh DSMM MODEL
+# usage: command_line.sh DSMM MODEL [EMULATOR…]
 set -uo pipefail
 dsmm=$1
 model=$2
+shift 2
+emulator=("$@")  # of a program for another processor
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 failed=0
@@ -13,7 +15,7 @@ failed=0
 expect() {
   local status=$1 pattern=$2
   shift 2
-  "$dsmm" "$@" >"$folder/out" 2>"$folder/err"
+  "${emulator[@]}" "$dsmm" "$@" >"$folder/out" 2>"$folder/err"
   local got=$? text=$folder/out
   [ "$status" -eq 0 ] || text=$folder/err
   if [ $got -ne "$status" ] || ! grep -q -- "$pattern" "$text" ||
