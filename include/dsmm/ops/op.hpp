@@ -100,6 +100,7 @@ void push_rows(state_ring& state, tensor_view<const T> x) noexcept {
 struct op_binding {
   std::array<operand, max_inputs> input{};
   operand output{};
+  std::array<operand, 2> more{};  ///< outputs 1 and 2
   isa level{};
 };
 
@@ -115,6 +116,9 @@ struct op_definition {
   result<void> (*prepare)(const op_view&, const op_binding&, std::span<std::byte> memory);
   void (*run)(const std::byte* memory, const run_context&) noexcept;
 };
+
+/// The definitions of one tier: the row of a kind, or nullptr.
+using find_operator = const op_definition* (*)(std::uint32_t kind) noexcept;
 
 /// Bytes that a prepared struct takes at the start of its op's memory.
 template <class Prepared>

@@ -37,8 +37,9 @@ inline constexpr op_definition definitions[] = {
     define<dwconv2d_op>(),
 };
 
-/// The operator of a kind, or nullptr if this build has none.
-constexpr const op_definition* find_definition(std::uint32_t kind) noexcept {
+/// The operator of a kind, or nullptr. `general` finds general operators; nullptr if the session is to have none.
+constexpr const op_definition* find_definition(std::uint32_t kind, find_operator general) noexcept {
+  if (is_general(kind)) return general != nullptr ? general(kind) : nullptr;
   for (const op_definition& d : definitions)
     if (static_cast<std::uint32_t>(d.kind) == kind) return &d;
   return nullptr;
