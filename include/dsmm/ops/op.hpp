@@ -37,6 +37,7 @@ public:
   bool has_input(std::uint32_t i) const noexcept { return i < inputs() && input_index(i) != format::no_tensor; }
   const format::tensor_row& input(std::uint32_t i) const noexcept { return model_->tensors()[input_index(i)]; }
   const format::tensor_row& output(std::uint32_t i = 0) const noexcept { return model_->tensors()[output_index(i)]; }
+  std::uint32_t first_attribute() const noexcept { return row_->first_attribute; }
   std::int32_t attribute(std::uint32_t i) const noexcept { return model_->attributes()[row_->first_attribute + i]; }
   float attribute_f32(std::uint32_t i) const noexcept { return std::bit_cast<float>(attribute(i)); }
   /// Elements of a constant input.

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+
+#include "dsmm/config.hpp"
+#include "dsmm/kernels/nd/binary.hpp"
+#include "dsmm/kernels/nd/cast.hpp"
+#include "dsmm/kernels/nd/gather.hpp"
+#include "dsmm/kernels/nd/move.hpp"
+#include "dsmm/kernels/nd/reduce.hpp"
+#include "dsmm/kernels/nd/scatter.hpp"
+#include "dsmm/kernels/nd/unary.hpp"
+#include "dsmm/ops/nd/general.hpp"
+#include "dsmm/ops/op.hpp"
+
+/// Every general operator. Only who runs graphs of general operators pays for compiling them: hand find_definition to
+/// session_options::general.
+namespace dsmm::inline DSMM_ABI::ops::nd {
+
+namespace kn = kernels::nd;
+
+inline constexpr general_kernel kernels_of_kinds[] = {
+    {op_kind::nd_unary, kn::nd_unary},
+    {op_kind::nd_binary, kn::nd_binary},
+    {op_kind::nd_where, kn::nd_where, nullptr, false},
+    {op_kind::nd_cast, kn::nd_cast, nullptr, false},
+    {op_kind::nd_reduce, kn::nd_reduce, kn::nd_reduce_scratch},
+    {op_kind::nd_arg, kn::nd_arg, kn::nd_arg_scratch},
+    {op_kind::nd_copy, kn::nd_copy, nullptr, false},
+    {op_kind::nd_pad, kn::nd_pad, nullptr, false},
+    {op_kind::nd_concat, kn::nd_concat, nullptr, false},
+    {op_kind::nd_gather, kn::nd_gather, nullptr, false},
+    {op_kind::nd_gather_elements, kn::nd_gather_elements, nullptr, false},
+    {op_kind::nd_gather_nd, kn::nd_gather_nd, nullptr, false},
+    {op_kind::nd_scatter_elements, kn::nd_scatter_elements},
+    {op_kind::nd_scatter_nd, kn::nd_scatter_nd},
+    {op_kind::nd_trilu, kn::nd_trilu, nullptr, false},
+};
+
+inline constexpr auto definitions = [] {
+  std::array<op_definition, std::size(kernels_of_kinds)> rows{};
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i] = define<general_op>();
+    rows[i].kind = kernels_of_kinds[i].kind;
+  }
+  return rows;
+}();
+
+inline const general_kernel* find_kernel(std::uint32_t kind) noexcept {
+  for (const general_kernel& k : kernels_of_kinds)
+    if (static_cast<std::uint32_t>(k.kind) == kind) return &k;
+  return nullptr;
+}
+
+/// The general operator of a kind, or nullptr if this build has none.
+inline const op_definition* find_definition(std::uint32_t kind) noexcept {
+  for (const op_definition& d : definitions)
+    if (static_cast<std::uint32_t>(d.kind) == kind) return &d;
+  return nullptr;
+}
+
+}  // namespace dsmm::inline DSMM_ABI::ops::nd
