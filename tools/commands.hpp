@@ -11,6 +11,7 @@ namespace dsmm::inline DSMM_ABI::tools {
 
 /// Each sub-command lives in a file of its own. Its function declares options on `app` and sets app.callback(); the
 /// callback does the job, throws `problem` if it cannot, and prints results on stdout.
+void conformance(CLI::App& app);
 void demo(CLI::App& app);
 void info(CLI::App& app);
 void run(CLI::App& app);
@@ -25,6 +26,7 @@ struct command {
 
 /// In the order in which help shows them.
 inline constexpr command commands[] = {
+    {"conformance", "run ONNX node tests", "dsmm conformance onnx_node_tests --quiet", conformance},
     {"demo", "run a line, simulated or recorded, and report", "dsmm demo --seconds 20", demo},
     {"info", "show what is inside a model", "dsmm info part.dsmm --ops", info},
     {"run", "run a model on arrays", "dsmm run part.dsmm --input image=frames.npy --output out", run},
