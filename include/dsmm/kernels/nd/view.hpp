@@ -10,6 +10,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/core/dtype.hpp"
 #include "dsmm/core/executor.hpp"
+#include "dsmm/isa/isa.hpp"
 
 /// What general kernels work on: dense row-major tensors of any element type and of rank 0 to 6.
 namespace dsmm::inline DSMM_ABI::kernels::nd {
@@ -55,6 +56,7 @@ struct call {
   std::byte* scratch = nullptr;   ///< as many bytes as the kernel's *_scratch() asks for
   const std::byte* packed = nullptr;  ///< what the kernel's *_pack() wrote, if it has one
   executor exec{};
+  isa level{};  ///< may change the time and never a bit
 
   std::int32_t attribute(std::size_t i) const noexcept { return attributes[i]; }
   float attribute_f32(std::size_t i) const noexcept { return std::bit_cast<float>(attributes[i]); }

@@ -33,9 +33,10 @@ inline view view_of(const format::tensor_row& t, std::byte* data) noexcept {
 
 /// The call that an op of a verified model stands for. Without a binding its tensors have shapes but no memory: `data`
 /// then only says which inputs are there.
-inline call call_of(const op_view& op, const op_binding* bind) noexcept {
+inline call call_of(const op_view& op, const op_binding* bind, isa level) noexcept {
   alignas(64) static std::byte nowhere[1];
   call c;
+  c.level = level;
   c.inputs = op.inputs();
   c.outputs = op.outputs();
   for (std::uint32_t i = 0; i < c.inputs; ++i)
@@ -75,9 +76,9 @@ struct general_op {
     bool widened = false;
   };
 
-  static result<op_request> request(const op_view& op, isa) noexcept {
+  static result<op_request> request(const op_view& op, isa level) noexcept {
     const general_kernel& kernel = *find_kernel(op.kind());
-    call c = call_of(op, nullptr);
+    call c = call_of(op, nullptr, level);
     op_request r;
     if (packs(kernel, op)) r.prepared_bytes = kernel.packed_bytes(c);
     std::size_t at = 0;
@@ -93,7 +94,7 @@ struct general_op {
   static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p, std::span<std::byte> memory) noexcept {
     const general_kernel& kernel = *find_kernel(op.kind());
     p.kernel = &kernel;
-    p.c = call_of(op, &bind);
+    p.c = call_of(op, &bind, bind.level);
     p.in = p.c.in;
     p.out = p.c.out;
     if (kernel.widens) {

@@ -9,6 +9,11 @@
 #include "dsmm/config.hpp"
 #include "dsmm/kernels/nd/binary.hpp"
 #include "dsmm/kernels/nd/cast.hpp"
+#include "dsmm/kernels/nd/softmax.hpp"
+#include "dsmm/kernels/nd/pool.hpp"
+#include "dsmm/kernels/nd/norm.hpp"
+#include "dsmm/kernels/nd/matmul.hpp"
+#include "dsmm/kernels/nd/conv.hpp"
 #include "dsmm/kernels/nd/gather.hpp"
 #include "dsmm/kernels/nd/move.hpp"
 #include "dsmm/kernels/nd/reduce.hpp"
@@ -30,6 +35,14 @@ inline constexpr general_kernel kernels_of_kinds[] = {
     {op_kind::nd_cast, kn::nd_cast, nullptr, false},
     {op_kind::nd_reduce, kn::nd_reduce, kn::nd_reduce_scratch},
     {op_kind::nd_arg, kn::nd_arg, kn::nd_arg_scratch},
+    {op_kind::nd_softmax, kn::nd_softmax},
+    {op_kind::nd_matmul, kn::nd_matmul, kn::nd_matmul_scratch, true, kn::nd_matmul_packed_bytes, kn::nd_matmul_pack},
+    {op_kind::nd_conv, kn::nd_conv, kn::nd_conv_scratch, true, kn::nd_conv_packed_bytes, kn::nd_conv_pack},
+    {op_kind::nd_pool, kn::nd_pool},
+    {op_kind::nd_layer_norm, kn::nd_layer_norm},
+    {op_kind::nd_group_norm, kn::nd_group_norm},
+    {op_kind::nd_lp_norm, kn::nd_lp_norm, kn::nd_lp_norm_scratch},
+    {op_kind::nd_lrn, kn::nd_lrn},
     {op_kind::nd_copy, kn::nd_copy, nullptr, false},
     {op_kind::nd_pad, kn::nd_pad, nullptr, false},
     {op_kind::nd_concat, kn::nd_concat, nullptr, false},
