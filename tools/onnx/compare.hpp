@@ -54,7 +54,8 @@ inline double number_at(const array& a, std::size_t i) noexcept {
   std::memcpy(&bits, a.bytes.data() + i * n, n);
   if (a.type == dtype::f32) return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
   if (a.type == dtype::f64) return std::bit_cast<double>(bits);
-  if (is_narrow_float(a.type)) return static_cast<double>(widen(static_cast<std::uint16_t>(bits), narrow_format_of(a.type)));
+  if (is_narrow_float(a.type))
+    return static_cast<double>(widen(static_cast<std::uint16_t>(bits), narrow_format_of(a.type)));
   const auto shift = static_cast<unsigned>(64 - 8 * n);
   if (is_signed_integer(a.type)) return static_cast<double>(static_cast<std::int64_t>(bits << shift) >> shift);
   return static_cast<double>(bits);
@@ -69,7 +70,8 @@ inline std::string text_of(const convert::dim_list& dims) {
 /// Empty if `got` is what was expected: the same type and shape, integers and truth values exactly, floats within
 /// the tolerance, NaN where NaN is expected. Otherwise what differs.
 inline std::string difference(const array& got, const array& expected, const tolerance& t, ulp_histogram& ulps) {
-  if (got.type != expected.type) return std::string("type is ") + to_string(got.type) + ", not " + to_string(expected.type);
+  if (got.type != expected.type)
+    return std::string("type is ") + to_string(got.type) + ", not " + to_string(expected.type);
   if (got.dims != expected.dims) return "shape is " + text_of(got.dims) + ", not " + text_of(expected.dims);
   if (got.bytes.size() != expected.bytes.size()) return "bytes are missing";
   if (!is_float(got.type)) {
@@ -83,15 +85,17 @@ inline std::string difference(const array& got, const array& expected, const tol
   const std::size_t count = got.bytes.size() / size_of(got.type);
   for (std::size_t i = 0; i < count; ++i) {
     const double a = number_at(got, i), b = number_at(expected, i);
-    if (got.type == dtype::f32 && std::isfinite(a) && std::isfinite(b)) ulps.add(static_cast<float>(a), static_cast<float>(b));
-    const bool same = a == b || (std::isnan(a) && std::isnan(b)) ||
-                      (std::isfinite(a) && std::isfinite(b) && std::fabs(a - b) <= t.absolute + t.relative * std::fabs(b));
+    if (got.type == dtype::f32 && std::isfinite(a) && std::isfinite(b))
+      ulps.add(static_cast<float>(a), static_cast<float>(b));
+    const bool same =
+        a == b || (std::isnan(a) && std::isnan(b)) ||
+        (std::isfinite(a) && std::isfinite(b) && std::fabs(a - b) <= t.absolute + t.relative * std::fabs(b));
     if (!same && wrong++ == 0) first = i;
   }
   if (wrong == 0) return {};
   char text[160];
-  std::snprintf(text, sizeof(text), "%zu of %zu elements differ, e.g. element %zu is %.9g, not %.9g", wrong, count, first,
-                number_at(got, first), number_at(expected, first));
+  std::snprintf(text, sizeof(text), "%zu of %zu elements differ, e.g. element %zu is %.9g, not %.9g", wrong, count,
+                first, number_at(got, first), number_at(expected, first));
   return text;
 }
 

@@ -10,9 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "dsmm/convert/onnx_import.hpp"
+#include "dsmm/convert/import_options.hpp"
 #include "dsmm/convert/onnx_proto.hpp"
 #include "dsmm/model/file.hpp"
+#include "tools/general_ops.hpp"
 #include "tools/onnx/compare.hpp"
 #include "tools/onnx/graph_runner.hpp"
 
@@ -62,7 +63,7 @@ inline result<file_bytes> import_case(std::span<const std::byte> file, convert::
                                       bool& constants) {
   for (const auto& [name, a] : inputs) options.shapes[name] = a.dims;
   for (;;) {
-    auto imported = convert::import_onnx(file, options, &report);
+    auto imported = import_graph(file, options, report);
     if (imported) return imported;
     bool more = false;
     for (const std::string& name : report.needed_values) {
@@ -97,7 +98,8 @@ inline case_result run_case(const std::filesystem::path& folder, const tolerance
   }
   std::vector<std::filesystem::path> sets;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.is_directory() && entry.path().filename().string().starts_with("test_data_set_")) sets.push_back(entry.path());
+    if (entry.is_directory() && entry.path().filename().string().starts_with("test_data_set_"))
+      sets.push_back(entry.path());
   std::sort(sets.begin(), sets.end());
   if (sets.empty()) return out.reason = "there is no test_data_set_0", out;
   for (const auto& set : sets) {
