@@ -9,15 +9,22 @@
 #include "dsmm/config.hpp"
 #include "dsmm/kernels/nd/binary.hpp"
 #include "dsmm/kernels/nd/cast.hpp"
-#include "dsmm/kernels/nd/softmax.hpp"
-#include "dsmm/kernels/nd/pool.hpp"
-#include "dsmm/kernels/nd/norm.hpp"
-#include "dsmm/kernels/nd/matmul.hpp"
 #include "dsmm/kernels/nd/conv.hpp"
+#include "dsmm/kernels/nd/conv_transpose.hpp"
 #include "dsmm/kernels/nd/gather.hpp"
+#include "dsmm/kernels/nd/integer.hpp"
+#include "dsmm/kernels/nd/matmul.hpp"
 #include "dsmm/kernels/nd/move.hpp"
+#include "dsmm/kernels/nd/norm.hpp"
+#include "dsmm/kernels/nd/order.hpp"
+#include "dsmm/kernels/nd/pool.hpp"
+#include "dsmm/kernels/nd/quantize.hpp"
 #include "dsmm/kernels/nd/reduce.hpp"
+#include "dsmm/kernels/nd/resize.hpp"
+#include "dsmm/kernels/nd/rnn.hpp"
+#include "dsmm/kernels/nd/sample.hpp"
 #include "dsmm/kernels/nd/scatter.hpp"
+#include "dsmm/kernels/nd/softmax.hpp"
 #include "dsmm/kernels/nd/unary.hpp"
 #include "dsmm/ops/nd/general.hpp"
 #include "dsmm/ops/op.hpp"
@@ -51,6 +58,23 @@ inline constexpr general_kernel kernels_of_kinds[] = {
     {op_kind::nd_gather_nd, kn::nd_gather_nd, nullptr, false},
     {op_kind::nd_scatter_elements, kn::nd_scatter_elements},
     {op_kind::nd_scatter_nd, kn::nd_scatter_nd},
+    {op_kind::nd_conv_transpose, kn::nd_conv_transpose, kn::nd_conv_transpose_scratch, true,
+     kn::nd_conv_transpose_packed_bytes, kn::nd_conv_transpose_pack},
+    {op_kind::nd_resize, kn::nd_resize, kn::nd_resize_scratch},
+    {op_kind::nd_cumsum, kn::nd_cumsum},
+    {op_kind::nd_topk, kn::nd_topk, kn::nd_topk_scratch},
+    {op_kind::nd_nonzero, kn::nd_nonzero},
+    {op_kind::nd_nms, kn::nd_nms, kn::nd_nms_scratch},
+    {op_kind::nd_rnn, kn::nd_rnn, kn::nd_rnn_scratch},
+    {op_kind::nd_quantize, kn::nd_quantize, nullptr, false},
+    {op_kind::nd_dequantize, kn::nd_dequantize, nullptr, false},
+    {op_kind::nd_dynamic_quantize, kn::nd_dynamic_quantize},
+    {op_kind::nd_matmul_integer, kn::nd_matmul_integer},
+    {op_kind::nd_conv_integer, kn::nd_conv_integer},
+    {op_kind::nd_matmul_nbits, kn::nd_matmul_nbits},
+    {op_kind::nd_one_hot, kn::nd_one_hot},
+    {op_kind::nd_grid_sample, kn::nd_grid_sample},
+    {op_kind::nd_roi_align, kn::nd_roi_align},
     {op_kind::nd_trilu, kn::nd_trilu, nullptr, false},
 };
 
@@ -75,5 +99,7 @@ inline const op_definition* find_definition(std::uint32_t kind) noexcept {
     if (static_cast<std::uint32_t>(d.kind) == kind) return &d;
   return nullptr;
 }
+
+static_assert(std::size(kernels_of_kinds) == std::size(general_signatures), "every general operator has a kernel");
 
 }  // namespace dsmm::inline DSMM_ABI::ops::nd
