@@ -47,7 +47,9 @@ public:
   explicit builder(std::uint64_t fold_budget) noexcept : fold_budget_(fold_budget) { graph_.values.emplace_back(); }
 
   lowered_graph& graph() noexcept { return graph_; }
-  const lowered_value& value(std::uint32_t id) const noexcept { return graph_.values[id < graph_.values.size() ? id : 0]; }
+  const lowered_value& value(std::uint32_t id) const noexcept {
+    return graph_.values[id < graph_.values.size() ? id : 0];
+  }
 
   bool failed() const noexcept { return error_.code != errc::ok; }
   const failure& error() const noexcept { return error_; }
@@ -94,7 +96,9 @@ public:
   var integers(std::span<const std::int64_t> values) {
     return constant(dtype::s64, {static_cast<std::int64_t>(values.size())}, values);
   }
-  var integers(std::initializer_list<std::int64_t> values) { return integers(std::span(values.begin(), values.size())); }
+  var integers(std::initializer_list<std::int64_t> values) {
+    return integers(std::span(values.begin(), values.size()));
+  }
   var integer(std::int64_t v) { return constant(dtype::s64, {}, std::span<const std::int64_t>(&v, 1)); }
 
   /// The same elements in the same order with other extents. Costs nothing until an op needs the new extents.
@@ -232,8 +236,8 @@ inline std::vector<std::int64_t> integers_of(var x) {
     std::uint64_t bits = 0;
     std::memcpy(&bits, v.bytes.data() + i * n, n);
     const unsigned shift = static_cast<unsigned>(64 - 8 * n);
-    out[i] = is_signed_integer(v.type) ? static_cast<std::int64_t>(bits << shift) >> shift
-                                       : static_cast<std::int64_t>(bits);
+    out[i] =
+        is_signed_integer(v.type) ? static_cast<std::int64_t>(bits << shift) >> shift : static_cast<std::int64_t>(bits);
   }
   return out;
 }

@@ -43,7 +43,8 @@ inline result<std::vector<std::vector<std::byte>>> evaluate(const lowered_graph&
     in.push_back(writer.constant("", v.type, file_dims(v.dims), v.bytes));
   }
   for (const value_type& t : outputs)
-    out.push_back(writer.plain(format::tensor_kind::output, "y" + std::to_string(out.size()), t.type, file_dims(t.dims)));
+    out.push_back(
+        writer.plain(format::tensor_kind::output, "y" + std::to_string(out.size()), t.type, file_dims(t.dims)));
   writer.program("fold");
   writer.op(op.kind, op.name, in, out, op.attributes);
   auto file = writer.finish();

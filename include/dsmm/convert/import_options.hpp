@@ -24,8 +24,8 @@ struct known_value {
 };
 
 struct import_options {
-  std::map<std::string, dim_list, std::less<>> shapes;      ///< of inputs, where the file leaves dimensions open
-  std::map<std::string, known_value, std::less<>> values;   ///< of inputs that then are constants
+  std::map<std::string, dim_list, std::less<>> shapes;     ///< of inputs, where the file leaves dimensions open
+  std::map<std::string, known_value, std::less<>> values;  ///< of inputs that then are constants
   std::optional<std::string> folder;  ///< where external data may lie: the model's folder; none are read without it
   bool fuse = true;                   ///< merge batch norms and activations into convolutions and the like
 };
@@ -41,11 +41,11 @@ struct import_issue {
 struct import_report {
   std::string producer;
   std::int64_t opset = 0;
-  std::size_t nodes = 0;                          ///< of the main graph
-  std::map<std::string, std::size_t> operators;   ///< how often each is used
-  std::vector<import_issue> issues;               ///< all of them, not only the first
+  std::size_t nodes = 0;                                           ///< of the main graph
+  std::map<std::string, std::size_t> operators;                    ///< how often each is used
+  std::vector<import_issue> issues;                                ///< all of them, not only the first
   std::vector<std::pair<std::string, std::int64_t>> open_outputs;  ///< whose length depends on data: name and axis
-  std::vector<std::string> needed_values;         ///< inputs whose values would have to be known (options.values)
+  std::vector<std::string> needed_values;  ///< inputs whose values would have to be known (options.values)
 };
 
 }  // namespace dsmm::inline DSMM_ABI::convert

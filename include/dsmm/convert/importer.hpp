@@ -64,13 +64,15 @@ private:
   };
 
   void note(std::string_view node, std::string_view op, errc code, std::string reason) {
-    if (report_.issues.size() < 10'000) report_.issues.push_back({std::string(node), std::string(op), code, std::move(reason)});
+    if (report_.issues.size() < 10'000)
+      report_.issues.push_back({std::string(node), std::string(op), code, std::move(reason)});
   }
 
   /// A name may be given once in a graph.
   void bind(frame& f, std::string_view name, named_value v) {
     if (name.empty()) return;
-    if (!f.names.emplace(name, v).second) note(name, "", errc::bad_value, "two nodes or inputs give a value of this name");
+    if (!f.names.emplace(name, v).second)
+      note(name, "", errc::bad_value, "two nodes or inputs give a value of this name");
   }
 
   void bind_initializers(frame& f, const onnx::graph& g) {
@@ -93,13 +95,15 @@ private:
       const onnx::type_row* row = onnx::find_type(info.onnx_type);
       return broken(errc::unsupported, row == nullptr ? "input is no tensor" : std::string("input is of ") + row->name);
     }
-    if (name.empty() || name.size() > format::max_name) return broken(errc::bad_value, "input has no name, or a long one");
+    if (name.empty() || name.size() > format::max_name)
+      return broken(errc::bad_value, "input has no name, or a long one");
     dim_list dims;
     const auto given = options_.shapes.find(name);
     if (given != options_.shapes.end()) {
       dims = given->second;
       bool fits = !info.has_shape || dims.size() == info.dims.size();
-      for (std::size_t i = 0; i < info.dims.size() && fits; ++i) fits = info.dims[i].value < 0 || info.dims[i].value == dims[i];
+      for (std::size_t i = 0; i < info.dims.size() && fits; ++i)
+        fits = info.dims[i].value < 0 || info.dims[i].value == dims[i];
       if (!fits) return broken(errc::shape_mismatch, "input has another shape in the file than the one given");
     } else {
       if (!info.has_shape) return broken(errc::invalid_argument, "input has no shape; give one with --shape");
@@ -161,7 +165,8 @@ private:
       }
       const named_value* v = f.find(name);
       if (v == nullptr) {
-        note(label(n), operator_name(n), errc::bad_index, "input '" + std::string(name) + "' is given by no node before it");
+        note(label(n), operator_name(n), errc::bad_index,
+             "input '" + std::string(name) + "' is given by no node before it");
         broken = true;
         continue;
       }
@@ -197,7 +202,8 @@ private:
       for (const auto& open : scope.lengths) {
         if (open.output != i) continue;
         if (open.length.is_constant())
-          v.value = slice(v.value, open.axis, 0, std::clamp<std::int64_t>(integers_of(open.length).at(0), 0, v.value.dim(open.axis)));
+          v.value = slice(v.value, open.axis, 0,
+                          std::clamp<std::int64_t>(integers_of(open.length).at(0), 0, v.value.dim(open.axis)));
         else v.length = open.length, v.axis = open.axis;
       }
       if (!v.value && !n.outputs[i].empty()) {
@@ -220,7 +226,8 @@ private:
 
   /// Attributes that name one of the function around them get its value.
   static const onnx::node& resolve(const frame& f, const onnx::node& n, onnx::node& copy) {
-    if (std::none_of(n.attributes.begin(), n.attributes.end(), [](const auto& a) { return !a.reference.empty(); })) return n;
+    if (std::none_of(n.attributes.begin(), n.attributes.end(), [](const auto& a) { return !a.reference.empty(); }))
+      return n;
     copy = n;
     copy.attributes.clear();
     const frame* body = &f;
@@ -291,7 +298,8 @@ private:
     }
     for (std::size_t i = 0; i < n.outputs.size(); ++i) {
       const named_value* v = i < body.outputs.size() ? inner.find(body.outputs[i]) : nullptr;
-      if (v == nullptr && !broken && !deep) note(label(n), operator_name(n), errc::bad_index, "function gives no such output");
+      if (v == nullptr && !broken && !deep)
+        note(label(n), operator_name(n), errc::bad_index, "function gives no such output");
       bind(f, n.outputs[i], v == nullptr ? named_value{var{&to_, 0}} : *v);
     }
   }

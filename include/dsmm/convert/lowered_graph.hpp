@@ -29,7 +29,7 @@ struct lowered_value {
   dtype type = dtype::f32;
   dim_list dims;
   bool is_input = false, is_constant = false;
-  std::string name{};  ///< inputs
+  std::string name{};                  ///< inputs
   std::span<const std::byte> bytes{};  ///< constants: dense, row-major
   std::shared_ptr<const std::vector<std::byte>> owned{};
   std::uint32_t same_as = no_value;  ///< a reshape: the value whose elements these are, in the same order

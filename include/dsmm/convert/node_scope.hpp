@@ -22,7 +22,10 @@ namespace dsmm::inline DSMM_ABI::convert {
 class node_scope {
 public:
   node_scope(builder& to_builder, const onnx::node& source, std::int64_t opset_version, std::span<const var> inputs)
-      : to(to_builder), node(source), opset(opset_version), in_(inputs.begin(), inputs.end()),
+      : to(to_builder),
+        node(source),
+        opset(opset_version),
+        in_(inputs.begin(), inputs.end()),
         out(std::max<std::size_t>(source.outputs.size(), 1)) {}
 
   builder& to;

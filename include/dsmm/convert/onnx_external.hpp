@@ -32,7 +32,9 @@ public:
   /// truncated (the file ends before), too_large (no memory).
   result<std::vector<std::byte>> read(std::string_view location, std::uint64_t offset, std::size_t length,
                                       std::string_view tensor) const {
-    const auto fail = [&](errc code, const char* text) { return failure{code, text}.named(tensor.data(), tensor.size()); };
+    const auto fail = [&](errc code, const char* text) {
+      return failure{code, text}.named(tensor.data(), tensor.size());
+    };
     if (location.empty() || location.size() > 1'024 || location[0] == '/' || !is_utf8(location))
       return fail(errc::bad_value, "ONNX: external data must lie in the model's folder");
     handle at(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -109,10 +111,10 @@ public:
   result<std::vector<std::byte>> read(const external_folder* folder, std::size_t bytes, std::string_view tensor) const {
     if (folder == nullptr)
       return failure{errc::unsupported, "ONNX: external data need the model's folder"}.named(tensor.data(),
-                                                                                            tensor.size());
+                                                                                             tensor.size());
     if (has_length_ && length_ != bytes)
       return failure{errc::bad_value, "ONNX: external data are not as long as the tensor"}.named(tensor.data(),
-                                                                                                tensor.size());
+                                                                                                 tensor.size());
     return folder->read(location_, offset_, bytes, tensor);
   }
 

@@ -15,6 +15,7 @@
 #include "dsmm/convert/importer.hpp"
 #include "dsmm/convert/onnx_external.hpp"
 #include "dsmm/convert/onnx_proto.hpp"
+#include "dsmm/convert/pass/absorb.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/model/file.hpp"
 
@@ -65,6 +66,7 @@ inline result<file_bytes> import_onnx(std::span<const std::byte> file, const imp
       {"source", "onnx"}, {"producer", notes.producer}, {"opset", std::to_string(notes.opset)}};
   for (const auto& [name, axis] : notes.open_outputs)
     meta.emplace_back("open." + import_impl::one_line(name), std::to_string(axis));
+  if (options.fuse) fuse(to.graph());
   return emit_model(to.graph(), meta);
 }
 

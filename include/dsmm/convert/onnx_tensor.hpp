@@ -31,19 +31,32 @@ struct type_row {
 };
 
 inline constexpr type_row type_rows[] = {
-    {1, dtype::f32, 32, "float"},          {2, dtype::u8, 8, "uint8"},
-    {3, dtype::s8, 8, "int8"},             {4, dtype::u16, 16, "uint16"},
-    {5, dtype::s16, 16, "int16"},          {6, dtype::s32, 32, "int32"},
-    {7, dtype::s64, 64, "int64"},          {8, std::nullopt, 0, "string"},
-    {9, dtype::b8, 8, "bool"},             {10, dtype::f16, 16, "float16"},
-    {11, dtype::f64, 64, "double"},        {12, dtype::u32, 32, "uint32"},
-    {13, dtype::u64, 64, "uint64"},        {14, std::nullopt, 64, "complex64"},
-    {15, std::nullopt, 128, "complex128"}, {16, dtype::bf16, 16, "bfloat16"},
-    {17, dtype::f8e4m3fn, 8, "float8e4m3fn"},  {18, dtype::f8e4m3fnuz, 8, "float8e4m3fnuz"},
-    {19, dtype::f8e5m2, 8, "float8e5m2"},  {20, dtype::f8e5m2fnuz, 8, "float8e5m2fnuz"},
-    {21, dtype::u4, 4, "uint4"},           {22, dtype::s4, 4, "int4"},
-    {23, std::nullopt, 4, "float4e2m1"},   {24, std::nullopt, 8, "float8e8m0"},
-    {25, std::nullopt, 2, "uint2"},        {26, std::nullopt, 2, "int2"},
+    {1, dtype::f32, 32, "float"},
+    {2, dtype::u8, 8, "uint8"},
+    {3, dtype::s8, 8, "int8"},
+    {4, dtype::u16, 16, "uint16"},
+    {5, dtype::s16, 16, "int16"},
+    {6, dtype::s32, 32, "int32"},
+    {7, dtype::s64, 64, "int64"},
+    {8, std::nullopt, 0, "string"},
+    {9, dtype::b8, 8, "bool"},
+    {10, dtype::f16, 16, "float16"},
+    {11, dtype::f64, 64, "double"},
+    {12, dtype::u32, 32, "uint32"},
+    {13, dtype::u64, 64, "uint64"},
+    {14, std::nullopt, 64, "complex64"},
+    {15, std::nullopt, 128, "complex128"},
+    {16, dtype::bf16, 16, "bfloat16"},
+    {17, dtype::f8e4m3fn, 8, "float8e4m3fn"},
+    {18, dtype::f8e4m3fnuz, 8, "float8e4m3fnuz"},
+    {19, dtype::f8e5m2, 8, "float8e5m2"},
+    {20, dtype::f8e5m2fnuz, 8, "float8e5m2fnuz"},
+    {21, dtype::u4, 4, "uint4"},
+    {22, dtype::s4, 4, "int4"},
+    {23, std::nullopt, 4, "float4e2m1"},
+    {24, std::nullopt, 8, "float8e8m0"},
+    {25, std::nullopt, 2, "uint2"},
+    {26, std::nullopt, 2, "int2"},
 };
 
 constexpr const type_row* find_type(std::int64_t number) noexcept {
@@ -139,7 +152,8 @@ inline result<void> read_fields(const wire_field& message, tensor& out, fields& 
     if (!ok) return ok.error();
     if (is_data && !data.sets(f.number))
       return bad_tensor(errc::bad_value, "ONNX: a tensor has data in many fields", out.name);
-    if (out.dims.size() > max_rank) return bad_tensor(errc::too_large, "ONNX: a tensor has over 8 dimensions", out.name);
+    if (out.dims.size() > max_rank)
+      return bad_tensor(errc::too_large, "ONNX: a tensor has over 8 dimensions", out.name);
   }
   if (reader.failed()) return reader.error();
   return {};

@@ -49,8 +49,8 @@ inline var reduce(reduce_fn fn, var x, const dim_list& axes, bool keep) {
 }
 
 inline var softmax(softmax_fn fn, var x, std::int64_t axis) {
-  return x.to->emit(op_kind::nd_softmax, {x}, {static_cast<std::int32_t>(fn), static_cast<std::int32_t>(axis)}, x.type(),
-                    x.dims());
+  return x.to->emit(op_kind::nd_softmax, {x}, {static_cast<std::int32_t>(fn), static_cast<std::int32_t>(axis)},
+                    x.type(), x.dims());
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
-#include "dsmm/convert/builder.hpp"
 #include "dsmm/convert/build/elementwise.hpp"
+#include "dsmm/convert/builder.hpp"
 
 /// Operators that move elements and compute nothing.
 namespace dsmm::inline DSMM_ABI::convert {
@@ -54,7 +54,8 @@ inline var view(var x, const dim_list& dims, std::int64_t offset, const dim_list
 inline var transpose(var x, const dim_list& permutation) {
   const dim_list from = strides_of(x.dims());
   dim_list dims, strides;
-  for (const std::int64_t p : permutation) dims.push_back(x.dim(p)), strides.push_back(from[static_cast<std::size_t>(p)]);
+  for (const std::int64_t p : permutation)
+    dims.push_back(x.dim(p)), strides.push_back(from[static_cast<std::size_t>(p)]);
   return view(x, dims, 0, strides);
 }
 
@@ -125,7 +126,8 @@ inline var concat(builder& to, std::span<const var> parts, std::int64_t axis) {
         if (p.type() != group[0].type()) return to.fail(errc::dtype_mismatch, "inputs have different element types");
         if (p.rank() != group[0].rank()) return to.fail(errc::shape_mismatch, "inputs have different ranks");
         for (std::int64_t k = 0; k < p.rank(); ++k)
-          if (k != axis && p.dim(k) != group[0].dim(k)) return to.fail(errc::shape_mismatch, "inputs do not fit together");
+          if (k != axis && p.dim(k) != group[0].dim(k))
+            return to.fail(errc::shape_mismatch, "inputs do not fit together");
         dims[static_cast<std::size_t>(axis)] += p.dim(axis);
       }
       const value_type t{group[0].type(), dims};

@@ -47,7 +47,8 @@ inline window read_window(node_scope& s, const dim_list& kernel, const dim_list&
     s.fail(errc::bad_value, "attribute auto_pad is unknown");
   for (const dim_list* list : {&w.kernel, &w.strides, &w.dilations})
     for (const std::int64_t v : *list)
-      if (v < 1 || v > format::max_window) s.fail(errc::bad_value, "kernel_shape, strides and dilations must be positive");
+      if (v < 1 || v > format::max_window)
+        s.fail(errc::bad_value, "kernel_shape, strides and dilations must be positive");
   for (const std::int64_t v : pads)
     if (v < 0 || v > format::max_window) s.fail(errc::bad_value, "attribute pads must not be negative");
   if (s.to.failed()) return w;
@@ -65,9 +66,7 @@ inline window read_window(node_scope& s, const dim_list& kernel, const dim_list&
   return w;
 }
 
-inline dim_list spatial_of(var x) {
-  return x.rank() < 2 ? dim_list() : dim_list(x.dims().begin() + 2, x.dims().end());
-}
+inline dim_list spatial_of(var x) { return x.rank() < 2 ? dim_list() : dim_list(x.dims().begin() + 2, x.dims().end()); }
 
 /// Appends the entries of a list and `fill` up to three.
 inline void push3(std::vector<std::int32_t>& to, const dim_list& values, std::int32_t fill) {
@@ -75,7 +74,8 @@ inline void push3(std::vector<std::int32_t>& to, const dim_list& values, std::in
 }
 
 /// N, C' and the positions of the window.
-inline dim_list window_dims(node_scope& s, const window& w, std::int64_t n, std::int64_t channels, const dim_list& spatial) {
+inline dim_list window_dims(node_scope& s, const window& w, std::int64_t n, std::int64_t channels,
+                            const dim_list& spatial) {
   dim_list dims{n, channels};
   for (std::size_t i = 0; i < w.axes(); ++i) {
     dims.push_back(w.positions(i, spatial[i]));

@@ -42,8 +42,8 @@ inline var repeat_heads(var x, std::int64_t times) {
 }
 
 struct attention_inputs {
-  var q, k, v;             ///< (B, heads, S, D)
-  var bias;                ///< added to the products; optional
+  var q, k, v;  ///< (B, heads, S, D)
+  var bias;     ///< added to the products; optional
   double scale = 1;
   float softcap = 0;
   std::int64_t stage = -1;  ///< which intermediate to keep: 0 products, 1 capped, 2 with bias, 3 softmax
@@ -102,7 +102,8 @@ inline var distances(node_scope& s, std::int64_t queries, std::int64_t keys, var
 inline var bias_of_mask(node_scope& s, var mask, std::int64_t keys, dtype type) {
   if (s.to.failed()) return mask;
   if (mask.type() == dtype::b8) mask = mask_bias(s, mask, type);
-  if (s.to.failed() || mask.rank() < 1 || mask.dim(mask.rank() - 1) == keys || mask.dim(mask.rank() - 1) == 1) return mask;
+  if (s.to.failed() || mask.rank() < 1 || mask.dim(mask.rank() - 1) == keys || mask.dim(mask.rank() - 1) == 1)
+    return mask;
   dim_list begins(mask.dims().size(), 0), ends = begins;
   ends.back() = keys - mask.dim(mask.rank() - 1);
   if (ends.back() < 0) return s.to.fail(errc::shape_mismatch, "Attention: the mask is longer than the keys");
@@ -141,7 +142,8 @@ inline void lower_attention(node_scope& s) {
     if (right >= 0) add(mask_bias(s, binary(binary_fn::greater_equal, d, s.to.integer(-right)), type));
   }
   if (lengths && !s.to.failed())
-    add(mask_bias(s, binary(binary_fn::less, iota(s.to, keys), s.to.reshape(lengths, {lengths.count(), 1, 1, 1})), type));
+    add(mask_bias(s, binary(binary_fn::less, iota(s.to, keys), s.to.reshape(lengths, {lengths.count(), 1, 1, 1})),
+                  type));
   const double otherwise = a.q.dim(3) > 0 ? 1.0 / std::sqrt(static_cast<double>(a.q.dim(3))) : 1.0;
   a.scale = s.has_attribute("scale") ? static_cast<double>(s.real("scale", 1)) : otherwise;
   a.softcap = s.real("softcap", 0);
@@ -200,7 +202,8 @@ inline void lower_rotary_embedding(node_scope& s) {
   const bool flat_heads = x.rank() == 3, interleaved = s.flag("interleaved");
   x = split_heads(s, x, s.integer("num_heads", 0));  // (B, heads, S, D)
   if (s.to.failed()) return;
-  const std::int64_t size = x.dim(3), turned = s.integer("rotary_embedding_dim", 0) == 0 ? size : s.integer("rotary_embedding_dim", 0);
+  const std::int64_t size = x.dim(3),
+                     turned = s.integer("rotary_embedding_dim", 0) == 0 ? size : s.integer("rotary_embedding_dim", 0);
   if (turned < 2 || turned % 2 != 0 || turned > size) return s.fail(errc::bad_value, "attribute rotary_embedding_dim");
   const std::int64_t half = turned / 2;
   if (s.has(3) && cosine.rank() == 2) {
@@ -209,7 +212,8 @@ inline void lower_rotary_embedding(node_scope& s) {
     sine = gather(sine, s.in(3), 0);
   }
   if (s.to.failed()) return;
-  if (cosine.rank() != 3 || cosine.dim(2) != half) return s.fail(errc::shape_mismatch, "RotaryEmbedding: the caches do not fit");
+  if (cosine.rank() != 3 || cosine.dim(2) != half)
+    return s.fail(errc::shape_mismatch, "RotaryEmbedding: the caches do not fit");
   cosine = unsqueeze(cosine, 1);  // (B, 1, S, D / 2)
   sine = unsqueeze(sine, 1);
   const var part = slice(x, 3, 0, turned);
@@ -233,7 +237,8 @@ inline void lower_tensor_scatter(node_scope& s) {
   const std::int64_t axis = s.axis("axis", -2, cache.rank());
   const bool circular = s.text("mode", "linear") == "circular";
   if (s.to.failed()) return;
-  if (axis < 1 || update.rank() != cache.rank()) return s.fail(errc::bad_value, "TensorScatter: attribute axis or ranks");
+  if (axis < 1 || update.rank() != cache.rank())
+    return s.fail(errc::bad_value, "TensorScatter: attribute axis or ranks");
   const std::int64_t batch = cache.dim(0);
   dim_list shape(cache.dims().size(), 1);
   shape[0] = batch;
@@ -256,7 +261,8 @@ inline void lower_causal_conv(node_scope& s) {
   const var past = s.has(3) ? s.in(3) : full(s.to, x.type(), {x.dim(0), x.dim(1), reach}, 0);
   const var both = concat(s.to, std::vector<var>{past, x}, 2);
   if (s.to.failed()) return;
-  std::vector<std::int32_t> attributes{static_cast<std::int32_t>(x.dim(1)), 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0};
+  std::vector<std::int32_t> attributes{
+      static_cast<std::int32_t>(x.dim(1)), 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0};
   const var inputs[] = {both, w, bias};
   const value_type type{x.type(), x.dims()};
   var y = s.to.emit(op_kind::nd_conv, std::span(inputs, bias ? 3 : 2), attributes, std::span(&type, 1))[0];
@@ -271,7 +277,8 @@ inline void lower_linear_attention(node_scope& s) {
   const std::int64_t q_heads = s.integer("q_num_heads", 0), kv_heads = s.integer("kv_num_heads", 0);
   const std::string_view rule = s.text("update_rule", "gated_delta");
   const bool gated = rule == "gated" || rule == "gated_delta", delta = rule == "delta" || rule == "gated_delta";
-  if (!gated && !delta && rule != "linear") return s.fail(errc::bad_value, "LinearAttention: attribute update_rule is unknown");
+  if (!gated && !delta && rule != "linear")
+    return s.fail(errc::bad_value, "LinearAttention: attribute update_rule is unknown");
   const var query = s.in(0);
   const dtype type = query.type();
   const auto heads = [&](var x, std::int64_t n) { return cast(split_heads(s, x, n), dtype::f32); };
@@ -279,13 +286,15 @@ inline void lower_linear_attention(node_scope& s) {
   if (s.to.failed()) return;
   const std::int64_t batch = q.dim(0), steps = q.dim(2), dk = k.dim(3), dv = v.dim(3);
   if (steps > 1'024) return s.fail(errc::too_large, "LinearAttention: over 1024 steps at once");
-  if (kv_heads < 1 || q_heads % kv_heads != 0) return s.fail(errc::bad_value, "LinearAttention: attribute kv_num_heads");
+  if (kv_heads < 1 || q_heads % kv_heads != 0)
+    return s.fail(errc::bad_value, "LinearAttention: attribute kv_num_heads");
   const dtype kept = s.has(3) ? s.in(3).type() : type;
   var state = s.has(3) ? cast(s.in(3), dtype::f32) : full(s.to, dtype::f32, {batch, kv_heads, dk, dv}, 0);
-  const var decay = gated ? heads(s.in(4), kv_heads) : var{};                                        // (B, H, T, 1 or Dk)
-  const var beta = delta ? heads(s.in(5), s.to.failed() ? 1 : s.in(5).dim(2)) : var{};               // (B, H or 1, T, 1)
+  const var decay = gated ? heads(s.in(4), kv_heads) : var{};                           // (B, H, T, 1 or Dk)
+  const var beta = delta ? heads(s.in(5), s.to.failed() ? 1 : s.in(5).dim(2)) : var{};  // (B, H or 1, T, 1)
   if (s.to.failed()) return;
-  const double scale = s.real("scale", 0) != 0 ? static_cast<double>(s.real("scale", 0)) : 1.0 / std::sqrt(static_cast<double>(dk));
+  const double scale =
+      s.real("scale", 0) != 0 ? static_cast<double>(s.real("scale", 0)) : 1.0 / std::sqrt(static_cast<double>(dk));
   std::vector<var> rows;
   for (std::int64_t t = 0; t < steps && !s.to.failed(); ++t) {
     const var kt = slice(k, 2, t, 1);  // (B, H, 1, Dk)

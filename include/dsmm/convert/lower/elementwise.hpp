@@ -161,7 +161,8 @@ inline void lower_clip(node_scope& s) {
     return;
   }
   const bool is_short = x.type() == dtype::f32 || x.type() == dtype::f16 || x.type() == dtype::bf16;
-  if (is_short && (!low || (low.is_constant() && low.count() == 1)) && (!high || (high.is_constant() && high.count() == 1))) {
+  if (is_short && (!low || (low.is_constant() && low.count() == 1)) &&
+      (!high || (high.is_constant() && high.count() == 1))) {
     const float infinity = std::numeric_limits<float>::infinity();
     const float a = low ? static_cast<float>(reals_of(low)[0]) : -infinity;
     const float b = high ? static_cast<float>(reals_of(high)[0]) : infinity;
@@ -223,7 +224,8 @@ inline void lower_softmax(node_scope& s) {
 inline void lower_dropout(node_scope& s) {
   const var x = s.in(0);
   if (s.opset >= 12 && s.has(2)) {
-    const bool training = s.constant(2, "Dropout: training_mode must be known when the model is imported") != dim_list{0};
+    const bool training =
+        s.constant(2, "Dropout: training_mode must be known when the model is imported") != dim_list{0};
     double ratio = 0.5;
     if (s.has(1) && s.to.require_constant(s.in(1), "Dropout: ratio must be known when the model is imported"))
       ratio = reals_of(s.in(1)).at(0);
@@ -233,9 +235,7 @@ inline void lower_dropout(node_scope& s) {
   if (s.wants(1)) s.out[1] = full(s.to, s.opset < 10 ? x.type() : dtype::b8, x.dims(), 1);
 }
 
-inline void lower_swiglu(node_scope& s) {
-  s.out[0] = unary(unary_fn::silu, s.in(0), s.real("alpha", 1.0f)) * s.in(1);
-}
+inline void lower_swiglu(node_scope& s) { s.out[0] = unary(unary_fn::silu, s.in(0), s.real("alpha", 1.0f)) * s.in(1); }
 
 inline constexpr lowering elementwise_lowerings[] = {
     {"", "BitShift", lower_bit_shift},

@@ -47,7 +47,8 @@ inline void lower_gather_elements(node_scope& s) {
   const var x = s.in(0), index = s.in(1);
   const std::int64_t axis = s.axis("axis", 0, x.rank());
   if (s.to.failed() || !check_indices(s, index, x.dim(axis))) return;
-  s.out[0] = s.to.emit(op_kind::nd_gather_elements, {x, index}, {static_cast<std::int32_t>(axis)}, x.type(), index.dims());
+  s.out[0] =
+      s.to.emit(op_kind::nd_gather_elements, {x, index}, {static_cast<std::int32_t>(axis)}, x.type(), index.dims());
 }
 
 inline void lower_gather_nd(node_scope& s) {
@@ -84,7 +85,8 @@ inline void lower_scatter_elements(node_scope& s) {
 inline void lower_scatter_nd(node_scope& s) {
   const var x = s.in(0), index = s.in(1), updates = s.in(2);
   const scatter_fn fn = reduction_of(s);
-  s.out[0] = s.to.emit(op_kind::nd_scatter_nd, {x, index, updates}, {static_cast<std::int32_t>(fn)}, x.type(), x.dims());
+  s.out[0] =
+      s.to.emit(op_kind::nd_scatter_nd, {x, index, updates}, {static_cast<std::int32_t>(fn)}, x.type(), x.dims());
 }
 
 /// Negative indices count from the end; what lies outside is off everywhere.
@@ -151,7 +153,8 @@ inline void lower_nms(node_scope& s) {
   const var inputs[] = {s.in(0), s.in(1)};
   std::int64_t most = 0;
   if (s.has(2)) {
-    const dim_list given = s.constant(2, "NonMaxSuppression: the number of boxes must be known when the model is imported");
+    const dim_list given =
+        s.constant(2, "NonMaxSuppression: the number of boxes must be known when the model is imported");
     most = given.empty() ? 0 : std::max<std::int64_t>(given[0], 0);
   }
   float threshold[2] = {0, -std::numeric_limits<float>::infinity()};
@@ -179,8 +182,8 @@ inline void lower_cumsum(node_scope& s) {
   const dim_list given = s.constant(1, "CumSum: the axis must be known when the model is imported");
   const std::int64_t axis = s.axis(given.empty() ? 0 : given[0], x.rank());
   s.out[0] = s.to.emit(op_kind::nd_cumsum, {x},
-                       {static_cast<std::int32_t>(axis), s.flag("exclusive") ? 1 : 0, s.flag("reverse") ? 1 : 0}, x.type(),
-                       x.dims());
+                       {static_cast<std::int32_t>(axis), s.flag("exclusive") ? 1 : 0, s.flag("reverse") ? 1 : 0},
+                       x.type(), x.dims());
 }
 
 inline void lower_trilu(node_scope& s) {

@@ -20,7 +20,8 @@ inline void lower_matmul(node_scope& s) { s.out[0] = matmul(s.in(0), s.in(1)); }
 
 inline void lower_gemm(node_scope& s) {
   const var a = s.in(0), b = s.in(1), c = s.optional(2);
-  if (!s.to.failed() && (a.rank() != 2 || b.rank() != 2)) return s.fail(errc::shape_mismatch, "Gemm: inputs are no matrices");
+  if (!s.to.failed() && (a.rank() != 2 || b.rank() != 2))
+    return s.fail(errc::shape_mismatch, "Gemm: inputs are no matrices");
   s.out[0] = matmul(a, b, c, {s.flag("transA"), s.flag("transB"), s.real("alpha", 1.0f), s.real("beta", 1.0f)});
 }
 
@@ -111,7 +112,8 @@ inline term contract(const term& a, const term& b, const std::string& needed) {
     dim_list dims;
     for (const char c : letters) {
       const std::size_t i = a.axes.find(c), k = b.axes.find(c);
-      const std::int64_t da = i == std::string::npos ? 1 : a.x.dims()[i], db = k == std::string::npos ? 1 : b.x.dims()[k];
+      const std::int64_t da = i == std::string::npos ? 1 : a.x.dims()[i],
+                         db = k == std::string::npos ? 1 : b.x.dims()[k];
       if (da != db && da != 1 && db != 1) to.fail(errc::shape_mismatch, "Einsum: extents of a letter differ");
       dims.push_back(da == 1 ? db : da);
       n *= dims.back();

@@ -32,7 +32,8 @@ inline var quantize(var x, var scale, var zero, dtype type, std::int64_t axis = 
 }
 
 inline var dequantize(const quantized& q, dtype type, std::int64_t axis = 0, std::int64_t block = 0) {
-  return q.x.to->emit(op_kind::nd_dequantize, {q.x, block != 0 ? q.scale : flat(q.scale), block != 0 ? q.zero : flat(q.zero)},
+  return q.x.to->emit(op_kind::nd_dequantize,
+                      {q.x, block != 0 ? q.scale : flat(q.scale), block != 0 ? q.zero : flat(q.zero)},
                       {static_cast<std::int32_t>(axis), static_cast<std::int32_t>(block)}, type, q.x.dims());
 }
 
@@ -177,9 +178,11 @@ inline void lower_matmul_integer_to_float(node_scope& s) {
 
 inline void lower_matmul_nbits(node_scope& s) {
   const var a = s.in(0), b = s.in(1), scales = s.in(2);
-  const std::int64_t k = s.integer("K", 0), n = s.integer("N", 0), bits = s.integer("bits", 4), block = s.integer("block_size", 0);
+  const std::int64_t k = s.integer("K", 0), n = s.integer("N", 0), bits = s.integer("bits", 4),
+                     block = s.integer("block_size", 0);
   if (s.to.failed()) return;
-  if (bits != 2 && bits != 4 && bits != 8) return s.fail(errc::unsupported, "MatMulNBits: attribute bits must be 2, 4 or 8");
+  if (bits != 2 && bits != 4 && bits != 8)
+    return s.fail(errc::unsupported, "MatMulNBits: attribute bits must be 2, 4 or 8");
   if (block < 16 || (block & (block - 1)) != 0 || k < 1 || n < 1 || a.rank() < 1 || a.dim(a.rank() - 1) != k)
     return s.fail(errc::bad_value, "MatMulNBits: attributes K, N or block_size do not fit");
   dim_list dims = a.dims();

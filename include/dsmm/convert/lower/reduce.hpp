@@ -20,16 +20,11 @@ struct reduce_row {
 };
 
 inline constexpr reduce_row reduce_rows[] = {
-    {"ReduceL1", reduce_fn::l1},
-    {"ReduceL2", reduce_fn::l2},
-    {"ReduceLogSum", reduce_fn::log_sum},
-    {"ReduceLogSumExp", reduce_fn::log_sum_exp},
-    {"ReduceMax", reduce_fn::max},
-    {"ReduceMean", reduce_fn::mean},
-    {"ReduceMin", reduce_fn::min},
-    {"ReduceProd", reduce_fn::prod},
-    {"ReduceSum", reduce_fn::sum},
-    {"ReduceSumSquare", reduce_fn::sum_square},
+    {"ReduceL1", reduce_fn::l1},          {"ReduceL2", reduce_fn::l2},
+    {"ReduceLogSum", reduce_fn::log_sum}, {"ReduceLogSumExp", reduce_fn::log_sum_exp},
+    {"ReduceMax", reduce_fn::max},        {"ReduceMean", reduce_fn::mean},
+    {"ReduceMin", reduce_fn::min},        {"ReduceProd", reduce_fn::prod},
+    {"ReduceSum", reduce_fn::sum},        {"ReduceSumSquare", reduce_fn::sum_square},
 };
 
 inline void lower_reduce(node_scope& s) {
@@ -119,8 +114,8 @@ inline void lower_lp_norm(node_scope& s) {
   const var x = s.in(0);
   const std::int64_t axis = s.axis("axis", -1, x.rank()), p = s.integer("p", 2);
   if (p != 1 && p != 2) return s.fail(errc::bad_value, "LpNormalization: attribute p must be 1 or 2");
-  s.out[0] = s.to.emit(op_kind::nd_lp_norm, {x}, {static_cast<std::int32_t>(axis), static_cast<std::int32_t>(p)}, x.type(),
-                       x.dims());
+  s.out[0] = s.to.emit(op_kind::nd_lp_norm, {x}, {static_cast<std::int32_t>(axis), static_cast<std::int32_t>(p)},
+                       x.type(), x.dims());
 }
 
 inline void lower_lrn(node_scope& s) {
@@ -128,8 +123,8 @@ inline void lower_lrn(node_scope& s) {
   const std::int64_t size = s.integer("size", 0);
   if (size < 1 || size > format::max_window) return s.fail(errc::bad_value, "LRN: attribute size must be positive");
   s.out[0] = s.to.emit(op_kind::nd_lrn, {x},
-                       {static_cast<std::int32_t>(size), bits_of(s.real("alpha", 1e-4f)), bits_of(s.real("beta", 0.75f)),
-                        bits_of(s.real("bias", 1.0f))},
+                       {static_cast<std::int32_t>(size), bits_of(s.real("alpha", 1e-4f)),
+                        bits_of(s.real("beta", 0.75f)), bits_of(s.real("bias", 1.0f))},
                        x.type(), x.dims());
 }
 

@@ -51,8 +51,8 @@ inline const lowering* find_lowering(std::string_view domain, std::string_view o
     for (const reduce_row& r : reduce_rows)
       if (r.op == op) return &reduce_lowering;
   }
-  return first_of(domain, op, elementwise_lowerings, shape_lowerings, index_lowerings, window_lowerings, reduce_lowerings,
-                  matmul_lowerings, rnn_lowerings, resize_lowerings, quantized_lowerings,
+  return first_of(domain, op, elementwise_lowerings, shape_lowerings, index_lowerings, window_lowerings,
+                  reduce_lowerings, matmul_lowerings, rnn_lowerings, resize_lowerings, quantized_lowerings,
                   attention_lowerings);
 }
 

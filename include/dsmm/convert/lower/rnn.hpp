@@ -72,14 +72,19 @@ inline void lower_rnn(node_scope& s) {
   const var w = s.in(1), r = s.in(2);
   const bool batch_first = s.flag("layout");
   const std::string_view direction = s.text("direction", "forward");
-  const std::int32_t way = direction == "forward" ? 0 : direction == "reverse" ? 1 : direction == "bidirectional" ? 2 : -1;
+  const std::int32_t way = direction == "forward"         ? 0
+                           : direction == "reverse"       ? 1
+                           : direction == "bidirectional" ? 2
+                                                          : -1;
   if (way < 0) return s.fail(errc::bad_value, "attribute direction is unknown");
   if (s.to.failed()) return;
-  if (x.rank() != 3 || w.rank() != 3 || r.rank() != 3) return s.fail(errc::shape_mismatch, "X, W and R must have rank 3");
+  if (x.rank() != 3 || w.rank() != 3 || r.rank() != 3)
+    return s.fail(errc::shape_mismatch, "X, W and R must have rank 3");
   const std::int64_t directions = way == 2 ? 2 : 1, hidden = s.integer("hidden_size", r.dim(2));
   const float clip = s.real("clip", 0.0f);
-  std::vector<std::int32_t> attributes{static_cast<std::int32_t>(kind), way, static_cast<std::int32_t>(hidden),
-                                       s.flag("linear_before_reset"), s.flag("input_forget"), bits_of(clip)};
+  std::vector<std::int32_t> attributes{
+      static_cast<std::int32_t>(kind), way,          static_cast<std::int32_t>(hidden), s.flag("linear_before_reset"),
+      s.flag("input_forget"),          bits_of(clip)};
   push_activations(s, kind, static_cast<std::size_t>(directions), attributes);
   if (s.to.failed()) return;
   const auto to_front = [&](var v) { return v && batch_first && v.rank() == 3 ? swap_axes(v, 0, 1) : v; };
@@ -87,7 +92,12 @@ inline void lower_rnn(node_scope& s) {
   const std::int64_t steps = x.dim(0), batch = x.dim(1);
   var lengths = s.optional(4);
   if (lengths) lengths = cast(lengths, dtype::s32);
-  const var inputs[] = {x, w, r, s.optional(3), lengths, to_front(s.optional(5)),
+  const var inputs[] = {x,
+                        w,
+                        r,
+                        s.optional(3),
+                        lengths,
+                        to_front(s.optional(5)),
                         kind == rnn_fn::lstm ? to_front(s.optional(6)) : var{},
                         kind == rnn_fn::lstm ? s.optional(7) : var{}};
   const value_type state{x.type(), {directions, batch, hidden}};

@@ -28,7 +28,8 @@ inline void lower_constant(node_scope& s) {
   } else if (s.has_attribute("value_ints")) {
     s.out[0] = s.to.integers(s.integers("value_ints"));
   } else if (const onnx::attribute* a = s.node.find("value_floats")) {
-    s.out[0] = s.to.constant(dtype::f32, {static_cast<std::int64_t>(a->reals.size())}, std::span<const float>(a->reals));
+    s.out[0] =
+        s.to.constant(dtype::f32, {static_cast<std::int64_t>(a->reals.size())}, std::span<const float>(a->reals));
   } else {
     s.fail(errc::unsupported, "Constant: only tensors and numbers are supported");
   }
@@ -67,7 +68,8 @@ inline void lower_reshape(node_scope& s) {
       return s.fail(errc::bad_value, "Reshape: the shape has an extent that cannot be");
   }
   if (open >= 0) {
-    if (known == 0 || x.count() % known != 0) return s.fail(errc::shape_mismatch, "Reshape: the open extent has no value");
+    if (known == 0 || x.count() % known != 0)
+      return s.fail(errc::shape_mismatch, "Reshape: the open extent has no value");
     dims[static_cast<std::size_t>(open)] = x.count() / known;
   }
   s.out[0] = s.to.reshape(x, dims);
@@ -77,8 +79,10 @@ inline void lower_flatten(node_scope& s) {
   const var x = s.in(0);
   const std::int64_t axis = s.axis(s.integer("axis", 1), x.rank(), true);
   if (s.to.failed()) return;
-  const std::int64_t outer = std::accumulate(x.dims().begin(), x.dims().begin() + axis, std::int64_t{1}, std::multiplies<>());
-  const std::int64_t inner = std::accumulate(x.dims().begin() + axis, x.dims().end(), std::int64_t{1}, std::multiplies<>());
+  const std::int64_t outer =
+      std::accumulate(x.dims().begin(), x.dims().begin() + axis, std::int64_t{1}, std::multiplies<>());
+  const std::int64_t inner =
+      std::accumulate(x.dims().begin() + axis, x.dims().end(), std::int64_t{1}, std::multiplies<>());
   s.out[0] = s.to.reshape(x, {outer, inner});
 }
 
@@ -228,8 +232,10 @@ inline void lower_pad(node_scope& s) {
   constexpr const char* text = "Pad: pads and axes must be known when the model is imported";
   const std::string_view mode = s.text("mode", "constant");
   using kernels::nd::pad_fn;
-  const pad_fn fn = mode == "reflect" ? pad_fn::reflect : mode == "edge" ? pad_fn::edge : mode == "wrap" ? pad_fn::wrap
-                                                                                          : pad_fn::constant;
+  const pad_fn fn = mode == "reflect" ? pad_fn::reflect
+                    : mode == "edge"  ? pad_fn::edge
+                    : mode == "wrap"  ? pad_fn::wrap
+                                      : pad_fn::constant;
   if (fn == pad_fn::constant && mode != "constant") return s.fail(errc::unsupported, "Pad: attribute mode is unknown");
   const auto pads = s.list("pads", 1, text);
   const auto given = s.has(3) ? std::optional(s.constant(3, text)) : std::nullopt;
@@ -267,7 +273,8 @@ inline void lower_depth_space(node_scope& s) {
   }
   if (c % (b * b) != 0) return s.fail(errc::shape_mismatch, "DepthToSpace: the depth is no multiple of a block");
   const bool crd = s.text("mode", "DCR") == "CRD";
-  const var blocks = crd ? s.to.reshape(x, {n, c / (b * b), b, b, h, w}) : s.to.reshape(x, {n, b, b, c / (b * b), h, w});
+  const var blocks =
+      crd ? s.to.reshape(x, {n, c / (b * b), b, b, h, w}) : s.to.reshape(x, {n, b, b, c / (b * b), h, w});
   const var y = crd ? transpose(blocks, {0, 1, 4, 2, 5, 3}) : transpose(blocks, {0, 3, 4, 1, 5, 2});
   s.out[0] = s.to.reshape(y, {n, c / (b * b), h * b, w * b});
 }

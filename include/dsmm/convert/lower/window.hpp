@@ -131,9 +131,12 @@ inline void lower_pool(node_scope& s) {
   for (std::size_t i = 0; i < w.axes(); ++i)
     if (w.begins[i] >= w.reach(i) || w.ends[i] >= w.reach(i))
       return s.fail(errc::bad_value, "attribute pads must be smaller than the window");
-  std::vector<std::int32_t> attributes{static_cast<std::int32_t>(fn), static_cast<std::int32_t>(w.axes()),
-                                       static_cast<std::int32_t>(s.integer("p", 2)), s.flag("count_include_pad") ? 1 : 0,
-                                       w.ceil ? 1 : 0, s.flag("storage_order") ? 1 : 0};
+  std::vector<std::int32_t> attributes{static_cast<std::int32_t>(fn),
+                                       static_cast<std::int32_t>(w.axes()),
+                                       static_cast<std::int32_t>(s.integer("p", 2)),
+                                       s.flag("count_include_pad") ? 1 : 0,
+                                       w.ceil ? 1 : 0,
+                                       s.flag("storage_order") ? 1 : 0};
   push3(attributes, w.kernel, 1);
   push3(attributes, w.strides, 1);
   push3(attributes, w.dilations, 1);
