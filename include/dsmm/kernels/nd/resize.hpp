@@ -43,7 +43,8 @@ struct axis_rule {
 
   /// x / scale without the rounding of scale where the sizes are known.
   double unscaled(double x) const noexcept {
-    return exact ? x * static_cast<double>(in) / static_cast<double>(out) : x / scale;
+    if (exact) return x * static_cast<double>(in) / static_cast<double>(out);
+    return static_cast<double>(static_cast<float>(x) / static_cast<float>(scale));  // in f32, as ONNX Runtime rounds
   }
 
   /// The position in x that output j shows.
