@@ -5,7 +5,8 @@
 
 namespace dsmm::inline DSMM_ABI::ops {
 
-const op_definition* find_definition(std::uint32_t kind) noexcept {
+const op_definition* find_definition(std::uint32_t kind, find_operator general) noexcept {
+  if (is_general(kind)) return general != nullptr ? general(kind) : nullptr;
   for (const op_definition& d : definitions)
     if (static_cast<std::uint32_t>(d.kind) == kind) return &d;
   return nullptr;

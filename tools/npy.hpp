@@ -20,7 +20,7 @@
 namespace dsmm::inline DSMM_ABI::tools {
 
 /// Element types that dsmm exchanges through .npy files; all little-endian.
-enum class npy_type : std::uint8_t { u8, i8, i16, i32, i64, f32, f64 };
+enum class npy_type : std::uint8_t { u8, i8, i16, i32, i64, f32, f64, u16, u32, u64, f16, b8 };
 
 struct npy_type_row {
   npy_type type;
@@ -30,7 +30,8 @@ struct npy_type_row {
 
 inline constexpr npy_type_row npy_types[] = {
     {npy_type::u8, "|u1", 1},  {npy_type::i8, "|i1", 1},  {npy_type::i16, "<i2", 2}, {npy_type::i32, "<i4", 4},
-    {npy_type::i64, "<i8", 8}, {npy_type::f32, "<f4", 4}, {npy_type::f64, "<f8", 8}};
+    {npy_type::i64, "<i8", 8}, {npy_type::f32, "<f4", 4}, {npy_type::f64, "<f8", 8}, {npy_type::u16, "<u2", 2},
+    {npy_type::u32, "<u4", 4}, {npy_type::u64, "<u8", 8}, {npy_type::f16, "<f2", 2}, {npy_type::b8, "|b1", 1}};
 
 template <class T>
 constexpr npy_type npy_type_of() noexcept {
@@ -87,7 +88,7 @@ public:
         const auto row = std::find_if(std::begin(npy_types), std::end(npy_types),
                                       [&](const npy_type_row& r) { return descr == r.descr; });
         if (row == std::end(npy_types))
-          return failure{errc::unsupported, "npy: element type must be u1, i1, i2, i4, i8, f4 or f8, little-endian"};
+          return failure{errc::unsupported, "npy: element type must be bool, u1..u8, i1..i8, f2, f4 or f8, little-endian"};
         out.type = row->type;
       } else if (which == 1) {
         if (word("True")) return failure{errc::unsupported, "npy: array is in Fortran order; save it in C order"};
@@ -181,10 +182,10 @@ inline result<npy_view> parse_npy(std::span<const std::byte> file) {
 }
 
 /// The bytes of a version 1 file, data aligned to 64 as numpy does it.
-template <class T>
-std::vector<std::byte> npy_bytes(std::span<const std::int64_t> shape, std::span<const T> values) {
+inline std::vector<std::byte> npy_bytes(npy_type type, std::span<const std::int64_t> shape,
+                                        std::span<const std::byte> data) {
   std::string header = "{'descr': '";
-  header.append(row_of(npy_type_of<T>()).descr).append("', 'fortran_order': False, 'shape': (");
+  header.append(row_of(type).descr).append("', 'fortran_order': False, 'shape': (");
   for (const std::int64_t n : shape) header.append(std::to_string(n)).append(shape.size() == 1 ? "," : ", ");
   if (shape.size() > 1) header.resize(header.size() - 2);
   header += "), }";
@@ -194,10 +195,14 @@ std::vector<std::byte> npy_bytes(std::span<const std::int64_t> shape, std::span<
   file += static_cast<char>(header.size() & 0xFF);
   file += static_cast<char>(header.size() >> 8);
   file += header;
-  const auto text = std::as_bytes(std::span(file)), data = std::as_bytes(values);
+  const auto text = std::as_bytes(std::span(file));
   std::vector<std::byte> out(text.begin(), text.end());
   out.insert(out.end(), data.begin(), data.end());
   return out;
+}
+template <class T>
+std::vector<std::byte> npy_bytes(std::span<const std::int64_t> shape, std::span<const T> values) {
+  return npy_bytes(npy_type_of<T>(), shape, std::as_bytes(values));
 }
 
 /// Errors: io.

@@ -16,7 +16,9 @@
 #include "dsmm/graph/self_test.hpp"
 #include "dsmm/graph/session.hpp"
 #include "tools/commands.hpp"
+#include "tools/general_ops.hpp"
 #include "tools/npy.hpp"
+#include "tools/onnx/plain_run.hpp"
 #include "tools/problem.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
@@ -102,8 +104,11 @@ void run_model(const run_options& o) {
   const file_bytes file = need(read_file(o.model.c_str()), o.model);
   const model m = need(model::open(file.bytes()), o.model);
   thread_pool pool(o.threads);
-  session_options options{pool.handle(), std::nullopt};
+  session_options options;
+  options.exec = pool.handle();
+  options.general = &find_general_op;
   if (!o.isa.empty()) options.level = need(find_isa(o.isa), "--isa");
+  if (has_general_ops(m)) return run_plain(m, o.model, o.inputs, o.output, options);
   file_bytes arena = need(file_bytes::allocate(need(session::required(m, options), o.model)), o.model);
   session s = need(session::prepare(m, arena.bytes(), options), o.model);
   need(self_test(s), o.model);

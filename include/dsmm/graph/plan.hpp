@@ -24,6 +24,7 @@ struct tensor_place {
   std::uint64_t bytes = 0;            ///< 0: a constant, or never used
   std::uint32_t first = 0, last = 0;  ///< ops that write and last read it (inputs, outputs: the whole program)
   std::uint32_t capacity = 0;         ///< rows of a state ring
+  bool plain = false;                 ///< a general operator touches it: dense, never padded
 };
 
 struct op_place {
@@ -46,7 +47,7 @@ inline constexpr std::uint32_t max_planned = 4096;
 
 class planner {
 public:
-  planner(const model& m, isa level) noexcept : model_(m), level_(level) {}
+  planner(const model& m, isa level, ops::find_operator general) noexcept : model_(m), level_(level), general_(general) {}
 
   result<memory_plan> run() noexcept {
     if (model_.tensors().size() > 4 * max_planned || model_.ops().size() > max_planned)
@@ -74,12 +75,21 @@ private:
   result<void> ask_ops() noexcept {
     for (std::uint32_t i = 0; i < model_.ops().size(); ++i) {
       const ops::op_view op(model_, i);
-      const ops::op_definition* definition = ops::find_definition(op.kind());
-      if (definition == nullptr) return op.fail(errc::unsupported, "this build has no such operator");
+      const ops::op_definition* definition = ops::find_definition(op.kind(), general_);
+      if (definition == nullptr)
+        return op.fail(errc::unsupported, is_general(op.kind())
+                                              ? "a general operator: set session_options::general (ops/nd/registry.hpp)"
+                                              : "this build has no such operator");
       auto request = definition->request(op, level_);
       if (!request) return request.error();
       plan_.ops[i].bytes = request->prepared_bytes;
       scratch_ = std::max(scratch_, request->scratch_bytes);
+      if (is_general(op.kind())) {
+        for (std::uint32_t k = 0; k < op.outputs(); ++k) plan_.tensors[op.output_index(k)].plain = true;
+        for (std::uint32_t k = 0; k < op.inputs(); ++k)
+          if (op.has_input(k)) plan_.tensors[op.input_index(k)].plain = true;
+        continue;
+      }
       for (std::uint32_t k = 0; k < op.inputs(); ++k) {
         if (!op.has_input(k)) continue;
         tensor_place& place = plan_.tensors[op.input_index(k)];
@@ -101,6 +111,11 @@ private:
       if (t.kind == format::tensor_kind::constant) continue;
       tensor_place& place = plan_.tensors[i];
       tensor_layout& l = place.layout;
+      if (place.plain) {
+        l.channels = t.dims[2];
+        place.bytes = verify_impl::elements(t) * size_of(ops::type_of(t)) + read_slack;  // at most 2^33
+        continue;
+      }
       const bool padded = ops::type_of(t) == dtype::u8 && t.kind != format::tensor_kind::input;
       l.channels =
           padded ? static_cast<std::int32_t>(round_up(static_cast<std::size_t>(t.dims[2]), channel_block)) : t.dims[2];
@@ -195,6 +210,7 @@ private:
 
   const model& model_;
   isa level_;
+  ops::find_operator general_;
   memory_plan plan_;
   fixed_array<std::uint32_t> order_, by_offset_;
   std::size_t scratch_ = 0;
@@ -204,6 +220,8 @@ private:
 }  // namespace detail
 
 /// Plans the memory of every program of `m`. Allocates its tables; Errors: unsupported, too_large, and what ops report.
-inline result<memory_plan> make_plan(const model& m, isa level) noexcept { return detail::planner(m, level).run(); }
+inline result<memory_plan> make_plan(const model& m, isa level, ops::find_operator general = nullptr) noexcept {
+  return detail::planner(m, level, general).run();
+}
 
 }  // namespace dsmm::inline DSMM_ABI

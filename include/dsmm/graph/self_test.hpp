@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "dsmm/config.hpp"
+#include "dsmm/core/dtype.hpp"
+#include "dsmm/core/narrow_float.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/core/rng.hpp"
 #include "dsmm/core/sha256.hpp"
@@ -15,7 +18,7 @@ namespace dsmm::inline DSMM_ABI {
 
 namespace detail {
 
-/// Visits each (H, W) row of C elements of a tensor as bytes.
+/// Visits each (H, W) row of C elements of a u8 or f32 tensor.
 template <class F>
 void each_pixel(const session& s, std::uint32_t index, F&& f) noexcept {
   const format::tensor_row& t = s.source().tensors()[index];
@@ -27,6 +30,24 @@ void each_pixel(const session& s, std::uint32_t index, F&& f) noexcept {
   };
   if (ops::type_of(t) == dtype::u8) visit(s.u8(index));
   else visit(s.f32(index));
+}
+
+/// Neither u8 nor f32 of rank 3: only general operators know such tensors.
+inline bool is_plain_only(const format::tensor_row& t) noexcept {
+  return t.rank != 3 || (ops::type_of(t) != dtype::u8 && ops::type_of(t) != dtype::f32);
+}
+
+/// Values in [0, 8) for integers, in [-1, 1) for floats, true or false.
+inline void fill_plain(std::span<std::byte> bytes, dtype type, rng& random) noexcept {
+  const std::size_t size = size_of(type);
+  for (std::size_t i = 0; i + size <= bytes.size(); i += size) {
+    std::uint64_t bits = random.below(type == dtype::b8 ? 2 : 8);
+    const float real = random.uniform(-1.0f, 1.0f);
+    if (type == dtype::f32) bits = std::bit_cast<std::uint32_t>(real);
+    if (type == dtype::f64) bits = std::bit_cast<std::uint64_t>(static_cast<double>(real));
+    if (is_narrow_float(type)) bits = narrow(real, narrow_format_of(type));
+    for (std::size_t b = 0; b < size; ++b) bytes[i + b] = static_cast<std::byte>(bits >> 8 * b);
+  }
 }
 
 inline bool touches(const model& m, std::uint32_t program, std::uint32_t tensor, bool as_input) noexcept {
@@ -50,6 +71,10 @@ inline sha256_digest run_digest(session& s, std::uint32_t program, std::uint64_t
   for (std::uint32_t r = 0; r < runs; ++r) {
     for (std::uint32_t i = 0; i < count; ++i) {
       if (m.tensors()[i].kind != format::tensor_kind::input || !detail::touches(m, program, i, true)) continue;
+      if (detail::is_plain_only(m.tensors()[i])) {
+        detail::fill_plain(s.plain(i), ops::type_of(m.tensors()[i]), random);
+        continue;
+      }
       detail::each_pixel(s, i, [&]<class T>(std::span<T> row) {
         for (T& v : row)
           if constexpr (sizeof(T) == 1) v = static_cast<T>(random.u32() >> 24);
@@ -60,8 +85,10 @@ inline sha256_digest run_digest(session& s, std::uint32_t program, std::uint64_t
     for (std::uint32_t i = 0; i < count; ++i) {
       const format::tensor_kind kind = m.tensors()[i].kind;
       if ((kind == format::tensor_kind::output && detail::touches(m, program, i, false)) ||
-          (kind == format::tensor_kind::state && detail::touches(m, program, i, true)))
-        detail::each_pixel(s, i, [&](auto row) { hash.update(std::as_bytes(row)); });
+          (kind == format::tensor_kind::state && detail::touches(m, program, i, true))) {
+        if (detail::is_plain_only(m.tensors()[i])) hash.update(s.plain(i));
+        else detail::each_pixel(s, i, [&](auto row) { hash.update(std::as_bytes(row)); });
+      }
     }
   }
   s.reset();

@@ -26,6 +26,7 @@ namespace dsmm::inline DSMM_ABI {
 struct session_options {
   executor exec{};           ///< runs on the calling thread by default
   std::optional<isa> level;  ///< instruction set; the machine's best (or DSMM_ISA) by default. Never changes a result.
+  ops::find_operator general = nullptr;  ///< &ops::nd::find_definition where the model holds general operators
 };
 
 /// A model made ready to run: packed weights, states and activations in one arena that the caller owns.
@@ -39,7 +40,7 @@ public:
   static result<std::size_t> required(const model& m, const session_options& options = {}) noexcept {
     const auto level = level_of(options);
     if (!level) return level.error();
-    auto plan = make_plan(m, *level);
+    auto plan = make_plan(m, *level, options.general);
     if (!plan) return plan.error();
     return tables_bytes(m) + static_cast<std::size_t>(plan->bytes);
   }
@@ -49,14 +50,14 @@ public:
                                  const session_options& options = {}) noexcept {
     const auto level = level_of(options);
     if (!level) return level.error();
-    auto plan = make_plan(m, *level);
+    auto plan = make_plan(m, *level, options.general);
     if (!plan) return plan.error();
     if (reinterpret_cast<std::uintptr_t>(arena.data()) % format::alignment != 0)
       return failure{errc::arena_too_small, "the arena must start at a multiple of 64 bytes"};
     if (arena.size() < tables_bytes(m) + plan->bytes)
       return failure{errc::arena_too_small, "the arena is smaller than session::required() says"};
     session s(m, arena, options.exec);
-    if (auto ok = s.build(*plan, *level); !ok) return ok.error();
+    if (auto ok = s.build(*plan, *level, options.general); !ok) return ok.error();
     s.reset();
     return s;
   }
@@ -71,6 +72,11 @@ public:
   /// Views of inputs (written before run; values stay) and outputs (hold until the next run of their program).
   tensor_view<std::uint8_t> u8(std::uint32_t tensor) const noexcept { return operands_[tensor].view<std::uint8_t>(); }
   tensor_view<float> f32(std::uint32_t tensor) const noexcept { return operands_[tensor].view<float>(); }
+  /// The bytes of a plain tensor of any type and rank, row-major: what general operators read and write.
+  std::span<std::byte> plain(std::uint32_t tensor) const noexcept {
+    const format::tensor_row& t = model_.tensors()[tensor];
+    return {operands_[tensor].data, static_cast<std::size_t>(verify_impl::elements(t) * size_of(ops::type_of(t)))};
+  }
 
   /// Runs the ops of one program. Neither allocates, locks nor throws.
   void run(std::uint32_t program = 0) noexcept {
@@ -120,7 +126,7 @@ private:
     return first;
   }
 
-  result<void> build(const memory_plan& plan, isa level) noexcept {
+  result<void> build(const memory_plan& plan, isa level, ops::find_operator general) noexcept {
     const std::size_t tensors = model_.tensors().size();
     steps_ = table<step>(model_.ops().size());
     operands_ = table<ops::operand>(tensors);
@@ -130,7 +136,7 @@ private:
     context_.scratch = arena_ + plan.scratch;
     for (std::uint32_t i = 0; i < tensors; ++i) bind(i, plan.tensors[i], rings[i]);
     for (std::uint32_t i = 0; i < model_.ops().size(); ++i)
-      if (auto ok = prepare_op(i, plan.ops[i], level); !ok) return ok.error();
+      if (auto ok = prepare_op(i, plan.ops[i], level, general); !ok) return ok.error();
     for (std::uint32_t i = 0; i < tensors; ++i)
       if (model_.tensors()[i].kind == format::tensor_kind::input && has_halo(i)) fill_halo(i);
     return {};
@@ -160,14 +166,15 @@ private:
     }
   }
 
-  result<void> prepare_op(std::uint32_t index, const op_place& place, isa level) noexcept {
+  result<void> prepare_op(std::uint32_t index, const op_place& place, isa level, ops::find_operator general) noexcept {
     const ops::op_view op(model_, index);
     ops::op_binding binding;
     binding.level = level;
     for (std::uint32_t k = 0; k < op.inputs(); ++k)
       if (op.has_input(k)) binding.input[k] = operands_[op.input_index(k)];
     if (op.outputs() != 0) binding.output = operands_[op.output_index(0)];
-    const ops::op_definition* definition = ops::find_definition(op.kind());
+    for (std::uint32_t k = 1; k < op.outputs(); ++k) binding.more[k - 1] = operands_[op.output_index(k)];
+    const ops::op_definition* definition = ops::find_definition(op.kind(), general);
     std::byte* const memory = arena_ + place.offset;
     steps_[index] = {definition->run, memory, format::no_tensor};
     if (op.outputs() != 0 && has_halo(op.output_index(0))) steps_[index].halo_of = op.output_index(0);

@@ -13,7 +13,7 @@ namespace dsmm::inline DSMM_ABI::format {
 
 inline constexpr std::array<std::uint8_t, 8> magic{'D', 'S', 'M', 'M', 0x0D, 0x0A, 0x1A, 0x0A};
 inline constexpr std::uint16_t major_version = 1;
-inline constexpr std::uint16_t minor_version = 0;
+inline constexpr std::uint16_t minor_version = 1;  ///< 1: general operators, ranks 0 to 6, dtypes from f64 on
 inline constexpr std::uint32_t endian_canary = 0x01020304;
 inline constexpr std::uint64_t alignment = 64;
 
@@ -99,7 +99,7 @@ struct tensor_row {  // 72 bytes
   string_ref name;
   std::uint8_t type;  ///< dtype
   tensor_kind kind;
-  std::uint8_t rank;  ///< 1..6; activations and states are rank 3: (H, W, C)
+  std::uint8_t rank;  ///< 0..6; what integer operators read and write is rank 3: (H, W, C)
   std::uint8_t reserved0;  ///< 0
   std::uint32_t group;     ///< i4s: values per integer group scale, 0 = per channel; else 0
   std::array<std::int32_t, 6> dims;  ///< unused ones are 1

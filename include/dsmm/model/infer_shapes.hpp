@@ -7,6 +7,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
+#include "dsmm/model/infer/nd/rules.hpp"
 #include "dsmm/model/infer/op_scope.hpp"
 #include "dsmm/model/infer/pointwise.hpp"
 #include "dsmm/model/infer/series.hpp"
@@ -51,6 +52,10 @@ inline result<infer_impl::output_form> infer_output(const model_rows& rows, std:
 /// Infers every op and compares with what its output claims.
 inline result<void> check_shapes(const model_rows& rows) noexcept {
   for (std::size_t i = 0; i < rows.ops.size(); ++i) {
+    if (is_general(rows.ops[i].kind)) {
+      if (auto r = infer_impl::check_general(rows, i); !r) return r;
+      continue;
+    }
     const result<infer_impl::output_form> form = infer_output(rows, i);
     if (!form) return form.error();
     if (rows.ops[i].output_count == 0) continue;

@@ -15,6 +15,7 @@
 #include "dsmm/model/verify/side_tables.hpp"
 #include "dsmm/model/verify/tables.hpp"
 #include "dsmm/model/verify/tensors.hpp"
+#include "dsmm/model/verify/tiers.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 
@@ -41,6 +42,7 @@ inline result<model_rows> verify(std::span<const std::byte> file) noexcept {
   if (auto r = verify_impl::check_tensors(rows); !r) return r.error();
   if (auto r = verify_impl::check_ops(rows); !r) return r.error();
   if (auto r = verify_impl::check_programs(rows); !r) return r.error();
+  if (auto r = verify_impl::check_tiers(rows); !r) return r.error();
   if (auto r = check_shapes(rows); !r) return r.error();
   if (auto r = verify_impl::check_accumulators(rows); !r) return r.error();
   if (auto r = verify_impl::check_meta(rows.meta); !r) return r.error();

@@ -49,6 +49,15 @@ public:
     return activation(format::tensor_kind::state, name, type, shape, q);
   }
 
+  /// A plain tensor of general operators: dense, row-major, rank 0 to 6.
+  std::uint32_t plain(format::tensor_kind kind, std::string_view name, dtype type,
+                      std::span<const std::int32_t> dims) {
+    format::tensor_row row = blank(kind, name, type, {});
+    row.rank = static_cast<std::uint8_t>(dims.size());
+    for (std::size_t i = 0; i < dims.size() && i < format::max_rank; ++i) row.dims[i] = dims[i];
+    return push(row);
+  }
+
   /// Bytes as they lie in the file. group: i4s only. q: u8 only.
   std::uint32_t constant(std::string_view name, dtype type, std::span<const std::int32_t> dims,
                          std::span<const std::byte> bytes, std::uint32_t group = 0, quantization q = {}) {
@@ -81,6 +90,7 @@ public:
   void op(op_kind kind, std::string_view name, std::span<const std::uint32_t> inputs,
           std::span<const std::uint32_t> outputs, std::span<const std::int32_t> attributes = {}) {
     format::op_row row{};
+    is_general_ = is_general_ || is_general(static_cast<std::uint32_t>(kind));
     row.kind = static_cast<std::uint32_t>(kind);
     row.name = string(name);
     row.first_input = append(indices_, inputs);
@@ -132,7 +142,7 @@ public:
     format::header header{};
     header.magic = format::magic;
     header.major = format::major_version;
-    header.minor = format::minor_version;
+    header.minor = is_general_ ? format::minor_version : std::uint16_t{0};  // older versions read what they can
     header.endian = format::endian_canary;
     header.file_size = end;
     header.section_count = static_cast<std::uint32_t>(table.size());
@@ -206,6 +216,7 @@ private:
   std::vector<format::self_test_row> self_tests_;
   std::vector<std::byte> weights_;
   std::string strings_;
+  bool is_general_ = false;
   std::map<std::string, std::uint32_t, std::less<>> known_;
   std::map<std::string, std::string, std::less<>> meta_;
 };

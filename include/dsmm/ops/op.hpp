@@ -37,6 +37,7 @@ public:
   bool has_input(std::uint32_t i) const noexcept { return i < inputs() && input_index(i) != format::no_tensor; }
   const format::tensor_row& input(std::uint32_t i) const noexcept { return model_->tensors()[input_index(i)]; }
   const format::tensor_row& output(std::uint32_t i = 0) const noexcept { return model_->tensors()[output_index(i)]; }
+  std::uint32_t first_attribute() const noexcept { return row_->first_attribute; }
   std::int32_t attribute(std::uint32_t i) const noexcept { return model_->attributes()[row_->first_attribute + i]; }
   float attribute_f32(std::uint32_t i) const noexcept { return std::bit_cast<float>(attribute(i)); }
   /// Elements of a constant input.
@@ -100,6 +101,7 @@ void push_rows(state_ring& state, tensor_view<const T> x) noexcept {
 struct op_binding {
   std::array<operand, max_inputs> input{};
   operand output{};
+  std::array<operand, 2> more{};  ///< outputs 1 and 2
   isa level{};
 };
 
@@ -115,6 +117,9 @@ struct op_definition {
   result<void> (*prepare)(const op_view&, const op_binding&, std::span<std::byte> memory);
   void (*run)(const std::byte* memory, const run_context&) noexcept;
 };
+
+/// The definitions of one tier: the row of a kind, or nullptr.
+using find_operator = const op_definition* (*)(std::uint32_t kind) noexcept;
 
 /// Bytes that a prepared struct takes at the start of its op's memory.
 template <class Prepared>

@@ -31,9 +31,11 @@ public:
 
   const format::op_row& row() const noexcept { return *op_; }
   std::uint32_t inputs() const noexcept { return op_->input_count; }
-  bool has(std::uint32_t i) const noexcept { return rows_->inputs(*op_)[i] != format::no_tensor; }
+  bool has(std::uint32_t i) const noexcept { return i < inputs() && rows_->inputs(*op_)[i] != format::no_tensor; }
   const format::tensor_row& input(std::uint32_t i) const noexcept { return rows_->tensors[rows_->inputs(*op_)[i]]; }
-  const format::tensor_row& output() const noexcept { return rows_->tensors[rows_->outputs(*op_)[0]]; }
+  const format::tensor_row& output(std::uint32_t k = 0) const noexcept {
+    return rows_->tensors[rows_->outputs(*op_)[k]];
+  }
   std::int32_t attribute(std::uint32_t i) const noexcept { return rows_->attributes[op_->first_attribute + i]; }
   float attribute_f32(std::uint32_t i) const noexcept { return std::bit_cast<float>(attribute(i)); }
 

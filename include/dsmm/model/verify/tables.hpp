@@ -73,7 +73,8 @@ inline result<void> check_ops(const model_rows& rows) noexcept {
     if (s == nullptr) return fail(errc::unsupported, "op: this version of dsmm has no such operator");
     if (op.input_count < s->min_inputs || op.input_count > s->max_inputs)
       return fail(errc::bad_value, "op: wrong number of inputs for its kind");
-    if (op.output_count != s->outputs) return fail(errc::bad_value, "op: wrong number of outputs for its kind");
+    if (op.output_count < s->outputs || op.output_count > s->outputs + s->more_outputs)
+      return fail(errc::bad_value, "op: wrong number of outputs for its kind");
     if (!inside(op.first_input, op.input_count, rows.indices.size()) ||
         !inside(op.first_output, op.output_count, rows.indices.size()))
       return fail(errc::bad_index, "op: its inputs or outputs lie outside the index table");
@@ -81,7 +82,7 @@ inline result<void> check_ops(const model_rows& rows) noexcept {
       return fail(errc::bad_index, "op: its attributes lie outside the attribute table");
     for (std::uint32_t k = 0; k < op.input_count; ++k) {
       const std::uint32_t t = rows.inputs(op)[k];
-      if (t >= rows.tensors.size() && !(t == format::no_tensor && may_be_absent(s->kind, k)))
+      if (t >= rows.tensors.size() && !(t == format::no_tensor && (s->optional >> k & 1) != 0))
         return fail(errc::bad_index, "op: an input is not in the tensor table");
     }
     for (const std::uint32_t t : rows.outputs(op))

@@ -44,11 +44,11 @@ inline std::uint64_t constant_bytes(const format::tensor_row& t) noexcept {
 }
 
 inline const char* check_dims(const format::tensor_row& t) noexcept {
-  if (t.rank == 0 || t.rank > format::max_rank) return "tensor: rank must be 1 to 6";
+  if (t.rank > format::max_rank) return "tensor: rank must be 0 to 6";
   checked_size count(1);
   for (std::uint32_t d = 0; d < format::max_rank; ++d) {
     if (d >= t.rank && t.dims[d] != 1) return "tensor: unused dims must be 1";
-    if (t.dims[d] < 1 || t.dims[d] > format::max_extent) return "tensor: every dim must be 1 to 2^24";
+    if (t.dims[d] < 0 || t.dims[d] > format::max_extent) return "tensor: every dim must be 0 to 2^24";
     count = count * checked_size(static_cast<std::uint64_t>(t.dims[d]));
   }
   if (!count.valid() || count.value() > format::max_elements) return "tensor: more than 2^30 elements";
@@ -59,8 +59,10 @@ inline const char* check_type(const format::tensor_row& t) noexcept {
   if (!is_dtype(t.type)) return "tensor: unknown element type";
   const auto type = static_cast<dtype>(t.type);
   const bool constant = t.kind == format::tensor_kind::constant;
-  if (!constant && type != dtype::u8 && type != dtype::f32) return "tensor: only constants may be s8, s32 or i4s";
-  if (!constant && t.rank != 3) return "tensor: activations and states have rank 3: (H, W, C)";
+  if (type == dtype::i4s && (!constant || elements(t) == 0 || t.rank == 0))
+    return "tensor: only constants may be i4s, and none of them empty";
+  if (t.kind == format::tensor_kind::state && ((type != dtype::u8 && type != dtype::f32) || t.rank != 3))
+    return "tensor: states are u8 or f32 of rank 3: (H, W, C)";
   if (type == dtype::u8) {
     if (!is_scale(t.scale)) return "tensor: scale must be finite, positive and not subnormal";
     if (t.zero_point < 0 || t.zero_point > 255) return "tensor: zero point must be 0 to 255";
@@ -95,7 +97,7 @@ inline result<void> check_ports(const model_rows& rows) noexcept {
   return {};
 }
 
-/// Every float of a constant is finite: one infinity in a weight would turn every score into NaN.
+/// Every float of a constant is finite.
 inline bool all_finite(std::span<const std::byte> bytes) noexcept {
   std::uint32_t worst = 0;
   for (std::size_t i = 0; i + 4 <= bytes.size(); i += 4) {
@@ -133,9 +135,6 @@ inline result<void> check_tensors(const model_rows& rows) noexcept {
     if (!all_zero(rows.weights.subspan(static_cast<std::size_t>(end), static_cast<std::size_t>(start - end))))
       return fail(errc::bad_layout, "constant: bytes before it must be zero");
     end = start + t.length;
-    if (static_cast<dtype>(t.type) == dtype::f32 &&
-        !all_finite(rows.weights.subspan(static_cast<std::size_t>(start), static_cast<std::size_t>(t.length))))
-      return fail(errc::bad_value, "constant: a value is infinite or not a number");
   }
   if (end != rows.weights.size()) return failure{errc::bad_layout, "WEIGHTS: bytes that belong to no constant"};
   return check_ports(rows);

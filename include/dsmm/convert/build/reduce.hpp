@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "dsmm/config.hpp"
+#include "dsmm/convert/build/elementwise.hpp"
+#include "dsmm/convert/build/shape.hpp"
+#include "dsmm/convert/builder.hpp"
+#include "dsmm/kernels/nd/functions.hpp"
+
+namespace dsmm::inline DSMM_ABI::convert {
+
+using kernels::nd::reduce_fn;
+using kernels::nd::softmax_fn;
+
+/// What a reduction of nothing gives.
+inline double empty_result(reduce_fn fn) noexcept {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  switch (fn) {
+    case reduce_fn::max:
+    case reduce_fn::log_sum:
+    case reduce_fn::log_sum_exp: return -infinity;
+    case reduce_fn::min: return infinity;
+    case reduce_fn::prod: return 1;
+    case reduce_fn::mean: return std::numeric_limits<double>::quiet_NaN();
+    default: return 0;
+  }
+}
+
+/// axes: each in [0, rank).
+inline var reduce(reduce_fn fn, var x, const dim_list& axes, bool keep) {
+  builder& to = *x.to;
+  if (to.failed()) return x;
+  std::int32_t mask = 0;
+  for (const std::int64_t a : axes) mask |= 1 << a;
+  dim_list dims;
+  for (std::int64_t i = 0; i < x.rank(); ++i)
+    if ((mask >> i & 1) == 0) dims.push_back(x.dim(i));
+    else if (keep) dims.push_back(1);
+  if (x.count() == 0 && count_of(dims) != 0) {
+    if ((fn == reduce_fn::max || fn == reduce_fn::min) && !is_float(x.type()))
+      return to.fail(errc::unsupported, "a minimum or maximum of no integers is not supported");
+    return full(to, x.type(), dims, empty_result(fn));
+  }
+  return to.emit(op_kind::nd_reduce, {x}, {static_cast<std::int32_t>(fn), mask, keep ? 1 : 0}, x.type(), dims);
+}
+
+inline var softmax(softmax_fn fn, var x, std::int64_t axis) {
+  return x.to->emit(op_kind::nd_softmax, {x}, {static_cast<std::int32_t>(fn), static_cast<std::int32_t>(axis)},
+                    x.type(), x.dims());
+}
+
+}  // namespace dsmm::inline DSMM_ABI::convert

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dsmm/config.hpp"
+#include "dsmm/convert/builder.hpp"
+#include "dsmm/convert/emit_model.hpp"
+#include "dsmm/convert/import_options.hpp"
+#include "dsmm/convert/importer.hpp"
+#include "dsmm/convert/onnx_external.hpp"
+#include "dsmm/convert/onnx_proto.hpp"
+#include "dsmm/convert/pass/absorb.hpp"
+#include "dsmm/core/result.hpp"
+#include "dsmm/model/file.hpp"
+
+namespace dsmm::inline DSMM_ABI::convert {
+
+namespace import_impl {
+
+/// META is lines of key=value.
+inline std::string one_line(std::string_view text) {
+  std::string out(text.substr(0, 200));
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) < 32) c = ' ';
+  return out;
+}
+
+}  // namespace import_impl
+
+/// Turns an ONNX model into a .dsmm file of general operators in the model's own element types. Shapes become static:
+/// open dimensions are taken from options.shapes, the leading one is 1 otherwise. What the file can already tell is
+/// computed now, with the kernels that the session would use.
+///
+/// file     bytes of a .onnx file; operator sets 7 to 28 and com.microsoft's fused and quantized operators.
+/// options  shapes and values of inputs, and the folder of external data.
+/// report   what was found; on failure every node that stands in the way, with its name and the reason.
+///
+/// Errors: of the file (bad_magic, truncated, bad_value, bad_index, too_large), unsupported, shape_mismatch,
+/// dtype_mismatch, invalid_argument (an open dimension); the failure is the first issue of the report.
+/// Allocates; memory is bounded by 16 times the file plus 256 MiB.
+inline result<file_bytes> import_onnx(std::span<const std::byte> file, const import_options& options = {},
+                                      import_report* report = nullptr) {
+  import_report unread;
+  import_report& notes = report != nullptr ? *report : unread;
+  notes = {};
+  const onnx::external_folder folder(options.folder.value_or(""));
+  const auto model = onnx::read_model(file, options.folder ? &folder : nullptr);
+  if (!model) return model.error();
+  notes.producer = import_impl::one_line(model->producer);
+  if (!model->producer_version.empty()) notes.producer += " " + import_impl::one_line(model->producer_version);
+  builder to(16 * file.size() + (std::uint64_t{256} << 20));
+  importer(*model, to, options, notes).run();
+  if (!notes.issues.empty()) {
+    const import_issue& first = notes.issues.front();
+    return failure{first.code, "the model cannot be imported; dsmm check lists why"}.named(first.node.data(),
+                                                                                           first.node.size());
+  }
+  if (to.failed()) return to.error();
+  std::vector<std::pair<std::string, std::string>> meta = {
+      {"source", "onnx"}, {"producer", notes.producer}, {"opset", std::to_string(notes.opset)}};
+  for (const auto& [name, axis] : notes.open_outputs)
+    meta.emplace_back("open." + import_impl::one_line(name), std::to_string(axis));
+  if (options.fuse) fuse(to.graph());
+  return emit_model(to.graph(), meta);
+}
+
+}  // namespace dsmm::inline DSMM_ABI::convert

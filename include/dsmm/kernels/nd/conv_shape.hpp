@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "dsmm/config.hpp"
+#include "dsmm/kernels/nd/view.hpp"
+
+/// The geometry that convolutions and pools share, always over three axes: a picture has one plane, a series one row.
+namespace dsmm::inline DSMM_ABI::kernels::nd {
+
+using triple = std::array<std::int64_t, 3>;
+
+struct window_shape {
+  triple in{1, 1, 1}, out{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, dilation{1, 1, 1}, pad{0, 0, 0};
+
+  std::int64_t taps() const noexcept { return kernel[0] * kernel[1] * kernel[2]; }
+  std::int64_t inputs() const noexcept { return in[0] * in[1] * in[2]; }
+  std::int64_t outputs() const noexcept { return out[0] * out[1] * out[2]; }
+  /// Every input is one output: the axes may be seen as one.
+  bool pointwise() const noexcept {
+    return taps() == 1 && stride == triple{1, 1, 1} && pad == triple{0, 0, 0} && in == out;
+  }
+  void flatten() noexcept {
+    in = out = {1, 1, inputs()};
+    dilation = {1, 1, 1};
+  }
+};
+
+/// Attributes from `first`: strides, dilations, pads before; x and y are (N, C, spatial).
+inline window_shape window_of(const call& c, const view& x, const view& y, std::size_t spatial,
+                              std::size_t first) noexcept {
+  window_shape s;
+  for (std::size_t i = 0; i < spatial; ++i) {
+    const std::size_t at = 3 - spatial + i;
+    s.in[at] = x.dims[2 + i];
+    s.out[at] = y.dims[2 + i];
+    s.stride[at] = c.attribute(first + i);
+    s.dilation[at] = c.attribute(first + 3 + i);
+    s.pad[at] = c.attribute(first + 6 + i);
+  }
+  return s;
+}
+
+/// The outputs [low, high) of an axis for which tap `tap` lies inside the input.
+struct tap_range {
+  std::int64_t low, high;
+
+  tap_range(const window_shape& s, std::size_t axis, std::int64_t tap) noexcept {
+    const std::int64_t shift = tap * s.dilation[axis] - s.pad[axis], stride = s.stride[axis];
+    low = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
+    const std::int64_t room = s.in[axis] - 1 - shift;
+    high = room < 0 ? 0 : std::min(s.out[axis], room / stride + 1);
+    low = std::min(low, high);
+  }
+};
+
+/// Copies a few floats without a call; what lies behind `n` stays.
+[[gnu::always_inline]] inline void copy_floats(float* to, const float* from, std::int64_t n) noexcept {
+  for (; n >= 8; n -= 8, to += 8, from += 8) std::memcpy(to, from, 32);
+  if (n >= 4) {
+    std::memcpy(to, from, 16);
+    n -= 4, to += 4, from += 4;
+  }
+  for (; n > 0; --n, ++to, ++from) std::memcpy(to, from, 4);
+}
+
+/// Writes what the taps of up to 64 outputs see, one row of the matrix per tap and channel.
+class window_columns {
+public:
+  /// Outputs [first, first + count), count <= 64.
+  window_columns(const window_shape& s, std::int64_t first, std::int64_t count) noexcept : shape_(s), count_(count) {
+    for (std::int64_t p = 0; p < count;) {
+      const std::int64_t at = first + p, w = at % s.out[2], row = at / s.out[2];
+      const std::int64_t length = std::min(count - p, s.out[2] - w);
+      runs_[run_count_++] = {row / s.out[1] * s.stride[0] - s.pad[0], row % s.out[1] * s.stride[1] - s.pad[1],
+                             w * s.stride[2] - s.pad[2], length, p};
+      p += length;
+    }
+  }
+
+  /// Rows [k0, k0 + steps) of `columns` floats each; row k belongs to channel k / taps and tap k % taps of x, which is
+  /// (channels, in). Zero where a tap lies outside, and behind the last output.
+  void write(const float* x, std::int64_t k0, std::int64_t steps, std::int64_t columns, float* to) const noexcept {
+    const window_shape& s = shape_;
+    const std::int64_t taps = s.taps();
+    for (std::int64_t k = k0; k < k0 + steps; ++k, to += columns) {
+      const std::int64_t tap = k % taps, kw = tap % s.kernel[2], kh = tap / s.kernel[2] % s.kernel[1];
+      const std::int64_t kd = tap / (s.kernel[2] * s.kernel[1]);
+      const float* const channel = x + k / taps * s.inputs();
+      for (std::size_t r = 0; r < run_count_; ++r) {
+        const run& part = runs_[r];
+        const std::int64_t d = part.d + kd * s.dilation[0], h = part.h + kh * s.dilation[1];
+        float* const out = to + part.at;
+        if (d < 0 || d >= s.in[0] || h < 0 || h >= s.in[1]) {
+          for (std::int64_t j = 0; j < part.length; ++j) out[j] = 0.0f;
+          continue;
+        }
+        const std::int64_t w = part.w + kw * s.dilation[2], step = s.stride[2];
+        const float* const row = channel + (d * s.in[1] + h) * s.in[2];
+        const std::int64_t low = w >= 0 ? 0 : std::min(part.length, (-w + step - 1) / step);
+        const std::int64_t room = s.in[2] - 1 - w;
+        const std::int64_t high = room < 0 ? low : std::max(low, std::min(part.length, room / step + 1));
+        for (std::int64_t j = 0; j < low; ++j) out[j] = 0.0f;
+        if (step == 1) copy_floats(out + low, row + w + low, high - low);
+        else
+          for (std::int64_t j = low; j < high; ++j) out[j] = row[w + j * step];
+        for (std::int64_t j = high; j < part.length; ++j) out[j] = 0.0f;
+      }
+      for (std::int64_t j = count_; j < columns; ++j) to[j] = 0.0f;
+    }
+  }
+
+private:
+  struct run {
+    std::int64_t d, h, w, length, at;
+  };
+  window_shape shape_;
+  std::int64_t count_;
+  std::array<run, 64> runs_;
+  std::size_t run_count_ = 0;
+};
+
+}  // namespace dsmm::inline DSMM_ABI::kernels::nd

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "dsmm/config.hpp"
+#include "dsmm/isa/dispatch.hpp"
+#include "dsmm/kernels/nd/gemm_f32/generic.hpp"
+#if DSMM_X86
+#include "dsmm/kernels/nd/gemm_f32/x86_avx2.hpp"
+#include "dsmm/kernels/nd/gemm_f32/x86_avx512.hpp"
+#endif
+
+/// f32 matrix products for convolutions and matrix multiplications: rows packed once, columns packed block by block.
+namespace dsmm::inline DSMM_ABI::kernels::nd {
+
+#if DSMM_X86
+using gemm_variants = kernel_list<gemm_impl::x86_avx512, gemm_impl::x86_avx2, gemm_impl::generic>;
+#else
+using gemm_variants = kernel_list<gemm_impl::generic>;
+#endif
+
+/// A variant as data: shape of its tile, and a tile for every number of rows up to `rows`.
+struct gemm_kernel {
+  std::int64_t rows, columns;
+  const gemm_impl::tile_function* tiles;
+};
+
+template <class V>
+inline constexpr gemm_kernel gemm_kernel_of{V::rows, V::columns, gemm_impl::tiles_of<V>.data()};
+
+inline const gemm_kernel& gemm_kernel_for(isa level) noexcept {
+  return *gemm_variants::choose(level,
+                                []<class V>(std::type_identity<V>) -> const gemm_kernel* { return &gemm_kernel_of<V>; });
+}
+
+/// Steps of k whose columns are packed at once, and columns of a task: 64 KiB of packed columns lie on the stack and
+/// stay in the second cache, a panel of them in the first, while all rows pass by.
+inline constexpr std::int64_t gemm_depth = 256, gemm_columns = 64;
+inline constexpr std::int64_t gemm_max_rows = 16;
+
+/// Floats that gemm_pack_rows() writes for m rows of depth k.
+inline std::int64_t gemm_packed_rows(const gemm_kernel& v, std::int64_t m, std::int64_t k) noexcept {
+  return (m + v.rows - 1) / v.rows * v.rows * k;
+}
+
+/// Row r, step i of the left operand is a[r * row + i * step]; panel after panel, rows that are missing are zero.
+inline void gemm_pack_rows(const gemm_kernel& v, const float* a, std::ptrdiff_t row, std::ptrdiff_t step,
+                           std::int64_t m, std::int64_t k, float* packed) noexcept {
+  for (std::int64_t p = 0; p < m; p += v.rows, packed += v.rows * k)
+    for (std::int64_t r = 0; r < v.rows; ++r)
+      for (std::int64_t i = 0; i < k; ++i) packed[i * v.rows + r] = p + r < m ? a[(p + r) * row + i * step] : 0.0f;
+}
+
+/// The rows [m0, m1) (m0 a multiple of the tile's rows) and columns [n0, n1) of c = a * b.
+/// packed_rows  from gemm_pack_rows() for all rows
+/// columns(k0, steps, n, count, to)  b[k0 .. k0 + steps)[n .. n + count) as steps x v.columns values, zeros behind
+///   `count`; it may fill `to` or return memory where they lie that way already
+/// finish(m, rows, n, count)  called once for each tile of c when its sums are complete
+template <class Columns, class Finish>
+void gemm(const gemm_kernel& v, const float* packed_rows, std::int64_t m0, std::int64_t m1, std::int64_t n0,
+          std::int64_t n1, std::int64_t k, float* c, std::ptrdiff_t ldc, const Columns& columns,
+          const Finish& finish) noexcept {
+  alignas(64) float block[gemm_depth * gemm_columns];
+  alignas(64) float edge[gemm_max_rows * gemm_columns];
+  for (std::int64_t n = n0; n < n1; n += gemm_columns) {
+    const std::int64_t width = std::min(gemm_columns, n1 - n);
+    std::int64_t k0 = 0;
+    do {
+      const std::int64_t steps = std::min(gemm_depth, k - k0);
+      const bool last = k0 + steps >= k;
+      const float* panels[gemm_columns / 16];
+      for (std::int64_t j = 0, p = 0; j < width; j += v.columns, ++p)
+        panels[p] = columns(k0, steps, n + j, std::min(v.columns, width - j), block + p * gemm_depth * v.columns);
+      for (std::int64_t m = m0; m < m1; m += v.rows) {
+        const std::int64_t rows = std::min(v.rows, m1 - m);
+        const gemm_impl::tile_function tile = v.tiles[rows - 1];
+        const float* const a = packed_rows + m * k + k0 * v.rows;
+        for (std::int64_t j = 0, p = 0; j < width; j += v.columns, ++p) {
+          const std::int64_t count = std::min(v.columns, width - j);
+          float* const at = c + m * ldc + n + j;
+          if (count == v.columns) {
+            tile(a, panels[p], static_cast<std::size_t>(steps), at, ldc, k0 == 0);
+          } else {  // a panel that reaches beyond c goes through memory of its own
+            const auto bytes = static_cast<std::size_t>(count) * sizeof(float);
+            for (std::int64_t r = 0; k0 != 0 && r < rows; ++r) std::memcpy(edge + r * v.columns, at + r * ldc, bytes);
+            tile(a, panels[p], static_cast<std::size_t>(steps), edge, v.columns, k0 == 0);
+            for (std::int64_t r = 0; r < rows; ++r) std::memcpy(at + r * ldc, edge + r * v.columns, bytes);
+          }
+          if (last) finish(m, rows, n + j, count);
+        }
+      }
+      k0 += steps;
+    } while (k0 < k);
+  }
+}
+
+}  // namespace dsmm::inline DSMM_ABI::kernels::nd

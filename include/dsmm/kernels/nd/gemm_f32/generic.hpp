@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include "dsmm/config.hpp"
+#include "dsmm/isa/isa.hpp"
+
+namespace dsmm::inline DSMM_ABI::kernels::nd::gemm_impl {
+
+/// c[r][j] (+)= sum over k of a[k][r] * b[k][j], for up to `rows` rows and all `columns` of a panel.
+/// a  packed, `rows` of the variant to a step of k whatever the tile uses; b  packed, `columns` to a step.
+/// first: c is written, else added to. Every element is one chain of fused multiply-adds in ascending k: neither the
+/// width of a register nor the tile nor a cut along k can change a bit.
+using tile_function = void (*)(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row,
+                               bool first) noexcept;
+
+/// The specification. A build for a target with fused multiply-add turns it into vectors by itself.
+struct generic {
+  static constexpr isa required = isa::generic;
+  static constexpr int rows = 4, columns = 16;
+
+  template <int R>
+  static void tile(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row, bool first) noexcept {
+    float sum[R][columns];
+    for (int r = 0; r < R; ++r)
+      for (int j = 0; j < columns; ++j) sum[r][j] = first ? 0.0f : c[r * row + j];
+    for (std::size_t k = 0; k < depth; ++k, a += rows, b += columns)
+      for (int r = 0; r < R; ++r)
+        for (int j = 0; j < columns; ++j) sum[r][j] = __builtin_fmaf(a[r], b[j], sum[r][j]);
+    for (int r = 0; r < R; ++r)
+      for (int j = 0; j < columns; ++j) c[r * row + j] = sum[r][j];
+  }
+};
+
+/// The tiles of a variant for 1, 2, .. rows.
+template <class V>
+inline constexpr auto tiles_of = []<int... R>(std::integer_sequence<int, R...>) {
+  return std::array<tile_function, V::rows>{&V::template tile<R + 1>...};
+}(std::make_integer_sequence<int, V::rows>{});
+
+}  // namespace dsmm::inline DSMM_ABI::kernels::nd::gemm_impl

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "dsmm/config.hpp"
+#include "dsmm/kernels/math.hpp"
+#include "dsmm/kernels/math_target.hpp"
+#include "dsmm/kernels/nd/functions.hpp"
+#include "dsmm/kernels/nd/reduce.hpp"
+#include "dsmm/kernels/nd/view.hpp"
+#include "dsmm/kernels/nd/visit.hpp"
+
+/// Softmax and its relatives along one axis. Along the last axis each row is summed in 64 lanes; along another axis the
+/// elements behind it are the lanes, and each adds its own in order.
+namespace dsmm::inline DSMM_ABI::kernels::nd {
+
+namespace softmax_impl {
+
+template <class T>
+void contiguous(softmax_fn f, const T* x, T* y, std::size_t n) noexcept {
+  const T m = reduce_impl::largest(x, n);
+  if (f == softmax_fn::hardmax) {
+    std::size_t best = 0;
+    while (best + 1 < n && !(x[best] == m)) ++best;
+    for (std::size_t i = 0; i < n; ++i) y[i] = i == best ? T{1} : T{0};
+    return;
+  }
+  with_avx2([ x, y, n, m ]() __attribute__((always_inline)) {
+    for (std::size_t i = 0; i < n; ++i) {
+      if constexpr (std::is_same_v<T, float>) y[i] = kernels::exp(x[i] - m);
+      else y[i] = reduce_impl::exp_of(x[i] - m);
+    }
+  });
+  const T sum = reduce_impl::total<T>(n, [y](std::size_t i) __attribute__((always_inline)) { return y[i]; });
+  if (f == softmax_fn::softmax) {
+    for (std::size_t i = 0; i < n; ++i) y[i] = y[i] / sum;
+  } else {
+    const T shift = reduce_impl::log_of(sum);
+    for (std::size_t i = 0; i < n; ++i) y[i] = (x[i] - m) - shift;
+  }
+}
+
+/// Up to 64 neighbours at once, `count` of them, each along an axis of n elements that lie `step` apart.
+template <class T>
+void strided(softmax_fn f, const T* x, T* y, std::size_t n, std::int64_t step, std::size_t count) noexcept {
+  T m[64], sum[64];
+  for (std::size_t l = 0; l < count; ++l) m[l] = x[l], sum[l] = T{0};
+  for (std::size_t i = 1; i < n; ++i) {
+    const T* const row = x + static_cast<std::int64_t>(i) * step;
+    for (std::size_t l = 0; l < count; ++l) m[l] = row[l] > m[l] || row[l] != row[l] ? row[l] : m[l];
+  }
+  if (f == softmax_fn::hardmax) {
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t l = 0; l < count; ++l) {
+        const std::int64_t at = static_cast<std::int64_t>(i) * step + static_cast<std::int64_t>(l);
+        const bool best = sum[l] == T{0} && x[at] == m[l];
+        y[at] = best ? T{1} : T{0};
+        if (best) sum[l] = T{1};
+      }
+    return;
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    const T* const row = x + static_cast<std::int64_t>(i) * step;
+    T* const out = y + static_cast<std::int64_t>(i) * step;
+    with_avx2([ row, out, &m, &sum, count ]() __attribute__((always_inline)) {
+      for (std::size_t l = 0; l < count; ++l) {
+        if constexpr (std::is_same_v<T, float>) out[l] = kernels::exp(row[l] - m[l]);
+        else out[l] = reduce_impl::exp_of(row[l] - m[l]);
+        sum[l] += out[l];
+      }
+    });
+  }
+  if (f == softmax_fn::log_softmax)
+    for (std::size_t l = 0; l < count; ++l) sum[l] = reduce_impl::log_of(sum[l]);
+  for (std::size_t i = 0; i < n; ++i) {
+    const T* const row = x + static_cast<std::int64_t>(i) * step;
+    T* const out = y + static_cast<std::int64_t>(i) * step;
+    for (std::size_t l = 0; l < count; ++l) out[l] = f == softmax_fn::softmax ? out[l] / sum[l] : (row[l] - m[l]) - sum[l];
+  }
+}
+
+}  // namespace softmax_impl
+
+/// Attributes: function, axis.
+inline void nd_softmax(const call& c) noexcept {
+  const auto f = c.choice<softmax_fn>(0);
+  const auto axis = static_cast<std::size_t>(c.attribute(1));
+  const view &x = c.in[0], &y = c.out[0];
+  const std::int64_t n = x.dims[axis], inner = x.count(axis + 1), outer = x.count(0, axis);
+  if (x.count() == 0) return;
+  visit_real(x.type, [&]<class T>(T) {
+    const std::int64_t blocks = inner == 1 ? 1 : (inner + 63) / 64;
+    for_runs(c.exec, outer * blocks, row_grain(n * (inner == 1 ? 1 : 64)), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        const std::int64_t at = r / blocks * n * inner + r % blocks * 64;
+        const T* const from = x.as<const T>() + at;
+        T* const to = y.as<T>() + at;
+        if (inner == 1) softmax_impl::contiguous(f, from, to, static_cast<std::size_t>(n));
+        else
+          softmax_impl::strided(f, from, to, static_cast<std::size_t>(n), inner,
+                                static_cast<std::size_t>(std::min<std::int64_t>(64, inner - r % blocks * 64)));
+      }
+    });
+  });
+}
+
+}  // namespace dsmm::inline DSMM_ABI::kernels::nd
