@@ -10,6 +10,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
 #include "dsmm/kernels/conv_u8s8/generic.hpp"
+#include "dsmm/kernels/conv_u8s8/panel_pack.hpp"
 #include "dsmm/kernels/conv_u8s8/pixel_grid.hpp"
 #include "dsmm/kernels/requantize/x86_avx2.hpp"
 
@@ -21,20 +22,11 @@ namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 struct x86_avx2 {
   static constexpr isa required = isa::x86_avx2;
 
-  static std::size_t weight_bytes(const conv_geometry& g) noexcept {
-    return packed_channels(g) * static_cast<std::size_t>(g.quads()) * 4 * sizeof(std::int16_t);
+  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
+    return panel_pack<layout>::pack_bytes(g, group);
   }
-
-  static void pack(const conv_geometry& g, const std::int8_t* w8, std::int8_t* weights) noexcept {
-    const std::ptrdiff_t quads_per_tap = g.in_channels_padded / 4, taps = std::ptrdiff_t{g.kernel_h} * g.kernel_w;
-    auto* const words = reinterpret_cast<std::int16_t*>(weights);
-    std::memset(weights, 0, weight_bytes(g));
-    for (std::ptrdiff_t o = 0; o < g.out_channels; ++o)
-      for (std::ptrdiff_t t = 0; t < taps; ++t)
-        for (std::int32_t i = 0; i < g.in_channels; ++i) {
-          const std::ptrdiff_t quad = o / 16 * g.quads() + t * quads_per_tap + i / 4;
-          words[(quad * 16 + o % 16) * 4 + i % 4] = w8[(o * taps + t) * g.in_channels + i];
-        }
+  static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
+    panel_pack<layout>::pack(from, memory, p);
   }
 
   DSMM_TARGET("avx2")
@@ -50,6 +42,20 @@ struct x86_avx2 {
   }
 
 private:
+  struct layout {
+    static constexpr bool nibbles = false, sums = false;
+    static constexpr std::int32_t max_width = 16;
+    static std::int32_t width(std::int32_t) noexcept { return 16; }
+    static constexpr std::size_t quad_bytes(std::size_t channels) noexcept { return channels * 8; }
+    static void put(const std::int8_t (*quad)[4], std::size_t channels, std::int8_t* out) noexcept {
+      for (std::size_t o = 0; o < channels; ++o)
+        for (std::size_t i = 0; i < 4; ++i) {
+          const std::int16_t word = quad[o][i];
+          std::memcpy(out + (o * 4 + i) * 2, &word, 2);
+        }
+    }
+  };
+
   /// What all tiles of 16 channels share.
   struct panel {
     const std::int16_t* weights;
@@ -69,13 +75,14 @@ private:
     const auto grid = pixel_grid<T>::of(p.geometry, x, y, y_begin, y_end, 2);
     const std::int32_t stored = p.geometry.out_channels + (sizeof(T) == 1 ? e.pad_channels : 0);
     panel part;
-    part.weights = reinterpret_cast<const std::int16_t*>(p.weights);
-    part.offsets = p.offsets;
-    part.quads = p.geometry.quads();
     part.x_step = grid.x_step;
     part.y_step = grid.y_step;
     part.epilogue = &e;
-    for (std::int32_t o = 0; o < p.geometry.out_channels; o += 16) {
+    for (std::int32_t n = 0; n < p.panel_count; ++n) {
+      const std::int32_t o = p.panels[n].channel;
+      part.weights = reinterpret_cast<const std::int16_t*>(p.panels[n].weights);
+      part.offsets = p.panels[n].offsets;
+      part.quads = p.panels[n].quads;
       part.channel = o;
       part.valid = static_cast<std::size_t>(stored - o < 16 ? stored - o : 16);
       if constexpr (sizeof(T) == 1)
@@ -88,7 +95,6 @@ private:
           tile<2>(part, pixel_run<T>{first.x + i * grid.x_step, first.y + i * grid.y_step});
         if (i < grid.length) tile<1>(part, pixel_run<T>{first.x + i * grid.x_step, first.y + i * grid.y_step});
       }
-      part.weights += std::ptrdiff_t{part.quads} * 64;
     }
   }
 

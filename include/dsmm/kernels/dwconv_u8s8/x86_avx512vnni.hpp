@@ -21,17 +21,20 @@ namespace dsmm::inline DSMM_ABI::kernels::dwconv_u8s8_impl {
 struct x86_avx512vnni {
   static constexpr isa required = isa::x86_avx512vnni;
 
-  static std::size_t weight_bytes(const conv_geometry& g) noexcept {
+  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t) noexcept {
     return round_up(static_cast<std::size_t>(g.out_channels), 64) * static_cast<std::size_t>(dw_taps(g));
   }
 
-  static void pack(const conv_geometry& g, const std::int8_t* w8, std::int8_t* weights) noexcept {
+  static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
+    const conv_geometry& g = p.geometry;
+    auto* const weights = reinterpret_cast<std::int8_t*>(memory);
+    p.weights = weights;
     const std::ptrdiff_t taps = std::ptrdiff_t{g.kernel_h} * g.kernel_w, quads = dw_taps(g) / 4;
-    std::memset(weights, 0, weight_bytes(g));
+    std::memset(memory, 0, pack_bytes(g, 0));
     for (std::ptrdiff_t c = 0; c < g.out_channels; ++c)
       for (std::ptrdiff_t t = 0; t < taps; ++t) {
         const std::ptrdiff_t in_register = c % 16 / 4, lane = c % 64 / 16 * 4 + c % 4;
-        weights[(((c / 64 * quads + t / 4) * 4 + in_register) * 16 + lane) * 4 + t % 4] = w8[c * taps + t];
+        weights[(((c / 64 * quads + t / 4) * 4 + in_register) * 16 + lane) * 4 + t % 4] = from.w8[c * taps + t];
       }
   }
 
