@@ -24,7 +24,8 @@ void print(const char* form, double operations, double time, double most) {
 /// Walks the layers with one variant; `dense` says which of them.
 void walk(const kernels::conv_kernel& kernel, bool depthwise, bool nibbles, const char* family) {
   if (*only_isa != '\0' && std::strcmp(only_isa, to_string(kernel.required)) != 0) return;
-  if (!has_isa(kernel.required)) return std::printf("%s %s: not on this machine\n", family, to_string(kernel.required)), void();
+  if (!has_isa(kernel.required))
+    return std::printf("%s %s: not on this machine\n", family, to_string(kernel.required)), void();
   const double most = ceiling::operations(kernel.required);
   std::printf("%s %s, dot product on registers %.0f GOP/s\n", family, to_string(kernel.required), most / 1e9);
   for (const layer& l : layers) {
@@ -43,12 +44,14 @@ void walk_densities(const kernels::conv_kernel& kernel, const char* family) {
   if (*only_isa != '\0' && std::strcmp(only_isa, to_string(kernel.required)) != 0) return;
   if (!has_isa(kernel.required) || kernel.required == isa::generic) return;
   for (const layer& l : layers) {
-    if (std::strstr(l.name, only_layer) == nullptr || l.depthwise || l.in % 64 != 0 || l.out < 64 || l.height == 512) continue;
+    if (std::strstr(l.name, only_layer) == nullptr || l.depthwise || l.in % 64 != 0 || l.out < 64 || l.height == 512)
+      continue;
     const double dense = timed_layer(l, kernel).time();
     std::printf("%s %s %-26s dense %8.1f us", family, to_string(kernel.required), l.name, dense * 1e6);
     for (const std::uint32_t kept : {4u, 2u, 1u}) {
       const double time = timed_layer(l, kernel, {false, 0, kept}).time();
-      std::printf(", 1/%u %8.1f us (%.2f x, %.0f GOP/s)", 8 / kept, time * 1e6, dense / time, l.operations() / time / 1e9);
+      std::printf(", 1/%u %8.1f us (%.2f x, %.0f GOP/s)", 8 / kept, time * 1e6, dense / time,
+                  l.operations() / time / 1e9);
     }
     std::printf("\n");
   }

@@ -110,7 +110,7 @@ TEST_CASE("nibbles: every width of a line, and every channel count") {
     n.conv.geometry = {1 + i % 3, 1 + i % 2, 1 + i % 2, 1, 1, 1, 8 + i % 5 * 4, 0, i};
     n.conv.out_h = 1 + i % 4;
     n.conv.out_w = 71 - i;
-    n.fill(random, i % 2 * 32, i % 4);
+    n.fill(random, i % 2 * 32, static_cast<std::uint32_t>(i % 4));
     check(n);
   }
 }
@@ -122,7 +122,7 @@ TEST_CASE("nibbles: vectors and long sums") {
     n.conv.geometry = {1, 1, 1, 1, 1, 1, 1024, 0, 80};
     n.conv.out_h = rows;
     n.conv.out_w = 1;
-    n.fill(random, rows % 3 == 0 ? 128 : rows % 3 == 1 ? 0 : 64, rows % 2 * 12);
+    n.fill(random, rows % 3 == 0 ? 128 : rows % 3 == 1 ? 0 : 64, static_cast<std::uint32_t>(rows % 2 * 12));
     check(n);
   }
 }
@@ -137,8 +137,11 @@ TEST_CASE("all products of u8 and a nibble times any scale are exact, and so are
     for (auto& s : n.scales) s = static_cast<std::uint8_t>(scale);
     for (std::int32_t o = 0; o < 64; ++o)
       for (std::int32_t k = 0; k < 64; ++k)
-        n.conv.w8[static_cast<std::size_t>(o * 64 + k)] =
-            static_cast<std::int8_t>((k == 0 ? o % 16 - 8 : o < 16 ? 0 : o < 32 ? -8 : 7) * scale);
+        n.conv.w8[static_cast<std::size_t>(o * 64 + k)] = static_cast<std::int8_t>((k == 0   ? o % 16 - 8
+                                                                                    : o < 16 ? 0
+                                                                                    : o < 32 ? -8
+                                                                                             : 7) *
+                                                                                   scale);
     for (std::size_t x = 0; x < 256; ++x)
       for (std::size_t i = 0; i < 64; ++i) n.conv.x[x * 64 + i] = static_cast<std::byte>(i == 0 ? x : 255);
     check(n);
@@ -153,8 +156,8 @@ TEST_CASE("a pruned layer has shorter lists, and a layer of zeros none") {
   check(n);
   n.fill(random, 0, 8);
   aligned_bytes memory(conv_s4_pack_bytes(n.conv.geometry, 0, best_isa()));
-  const conv_packed p = conv_s4_pack(n.conv.geometry, best_isa(), {n.conv.w8.data()}, n.conv.x_row, n.conv.x_pixel,
-                                     memory.data());
+  const conv_packed p =
+      conv_s4_pack(n.conv.geometry, best_isa(), {n.conv.w8.data()}, n.conv.x_row, n.conv.x_pixel, memory.data());
   for (std::int32_t i = 0; i < p.panel_count; ++i) CHECK(p.panels[i].quads < n.conv.geometry.quads());
 }
 
@@ -165,5 +168,5 @@ TEST_CASE("which weights can stay nibbles") {
   g.in_channels = 8;
   CHECK(nibbles_fit(g, 32));
   CHECK(!nibbles_fit(g, 24));
-  CHECK(!keep_nibbles(g, 24, best_isa()));
+  CHECK(!keep_nibbles(g, 24, 1, best_isa()));
 }

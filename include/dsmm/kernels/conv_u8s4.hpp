@@ -29,17 +29,21 @@ inline const conv_kernel& conv_s4_kernel_for(isa level) noexcept {
       level, []<class V>(std::type_identity<V>) -> const conv_kernel* { return &conv_kernel_of<V>; });
 }
 
-/// Whether weights of I4S stay nibbles or are expanded to int8 at load; equal bits either way (docs/kernels.md has the
-/// figures). Instruction sets without a nibble kernel of their own expand. The environment variable DSMM_NIBBLES,
-/// 0 or 1, decides otherwise; it is read once.
-inline bool keep_nibbles(const conv_geometry& g, std::int32_t group, isa level) noexcept {
+/// Whether weights of I4S stay nibbles or are expanded to int8 at load; equal bits either way. As measured
+/// (docs/kernels.md): without groups nibbles cost nothing and halve the memory; with groups, scaling them inside the
+/// tile costs a tenth, so a layer of many pixels is expanded and one of few, whose time is reading weights, is not.
+/// Instruction sets without a nibble kernel of their own expand. The environment variable DSMM_NIBBLES, 0 or 1,
+/// overrides; it is read once. pixels  outputs of a run.
+inline bool keep_nibbles(const conv_geometry& g, std::int32_t group, std::int64_t pixels, isa level) noexcept {
   static const int forced = []() noexcept {
     const char* const text = std::getenv("DSMM_NIBBLES");
     return text == nullptr || (*text != '0' && *text != '1') || text[1] != '\0' ? -1 : *text - '0';
   }();
   if (!nibbles_fit(g, group)) return false;
   if (forced >= 0) return forced == 1;
-  return conv_s4_kernel_for(level).required != isa::generic;
+  const isa kernel = conv_s4_kernel_for(level).required;
+  if (kernel == isa::x86_avx512vnni) return group == 0 || pixels <= 8;
+  return kernel != isa::generic;
 }
 
 /// Bytes that conv_s4_pack() needs.

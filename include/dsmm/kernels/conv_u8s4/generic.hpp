@@ -17,8 +17,8 @@ constexpr bool nibbles_fit(const conv_geometry& g, std::int32_t group) noexcept 
 
 namespace conv_u8s4_impl {
 
-/// The convolution of conv_u8s8 with weights of (nibble of -8 .. 7) * scale, the nibbles unpacked at every use. The bits
-/// are those of the expanded weights. conv_weights::w8 must be multiples of their scale, nibbles_fit() true.
+/// The convolution of conv_u8s8 with weights of (nibble of -8 .. 7) * scale, the nibbles unpacked at every use. The
+/// bits are those of the expanded weights. conv_weights::w8 must be multiples of their scale, nibbles_fit() true.
 /// Weights: (O, quads, 2) bytes, even values in the lower half, two's complement; then scales (O, quads).
 struct generic {
   static constexpr isa required = isa::generic;
@@ -75,7 +75,8 @@ private:
     const std::uint8_t* const first = x.at(std::ptrdiff_t{oy} * g.stride_h, std::ptrdiff_t{ox} * g.stride_w);
     const std::ptrdiff_t quads = g.quads();
     const auto* const nibbles = reinterpret_cast<const std::uint8_t*>(p.weights) + o * quads * 2;
-    const auto* const scales = reinterpret_cast<const std::uint8_t*>(p.weights) + g.out_channels * quads * 2 + o * quads;
+    const auto* const scales =
+        reinterpret_cast<const std::uint8_t*>(p.weights) + g.out_channels * quads * 2 + o * quads;
     std::uint32_t sum = 0;
     for (std::ptrdiff_t q = 0; q < quads; ++q) {
       const std::uint8_t* const a = first + p.offsets[q];

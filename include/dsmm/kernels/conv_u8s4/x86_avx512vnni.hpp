@@ -14,8 +14,8 @@
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s4_impl {
 
 /// Nibbles in two's complement, unpacked inside the tile. A panel of 32 channels has 64 bytes per quad: low nibbles are
-/// the first 16 channels x 4, high ones the others. A last panel of 16 channels has 32: low nibbles are the even values.
-/// Left in the upper half of a byte a nibble is 16 times itself, which is a weight without groups. With groups,
+/// the first 16 channels x 4, high ones the others. A last panel of 16 channels has 32: low nibbles are the even
+/// values. Left in the upper half of a byte a nibble is 16 times itself, which is a weight without groups. With groups,
 /// (n + 8) * scale fits a byte, so vpmullw does two of them, and 8 * scale is taken off again.
 struct x86_avx512vnni {
   static constexpr isa required = isa::x86_avx512vnni;
@@ -47,7 +47,8 @@ private:
     static void put(const std::int8_t (*quad)[4], std::size_t channels, std::int8_t* out) noexcept {
       const auto* const values = reinterpret_cast<const std::int8_t*>(quad);
       for (std::size_t i = 0; i < channels * 2; ++i) {
-        const int low = channels == 32 ? values[i] : values[2 * i], high = channels == 32 ? values[64 + i] : values[2 * i + 1];
+        const int low = channels == 32 ? values[i] : values[2 * i],
+                  high = channels == 32 ? values[64 + i] : values[2 * i + 1];
         out[i] = static_cast<std::int8_t>((low & 15) | (high & 15) << 4);
       }
     }
@@ -55,6 +56,7 @@ private:
 
   /// 16 times the nibbles.
   struct plain : layout {
+    static constexpr std::int32_t runs_of_4 = 3, runs_of_7 = 2;
     static std::int32_t segments(const conv_panel&) noexcept { return 1; }
     static std::int32_t end(const conv_panel& p, std::int32_t) noexcept { return p.quads; }
     template <std::int32_t Registers>
@@ -88,6 +90,7 @@ private:
 
   /// Nibbles times the scale of their group.
   struct grouped : plain {
+    static constexpr std::int32_t runs_of_4 = 3, runs_of_7 = 1;  ///< scales want registers too: 2 x 7 is slower
     template <std::int32_t Registers>
     struct scales {
       __m512i factor[Registers];  ///< s16: the scale of the channel

@@ -10,16 +10,16 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/conv_u8s8/avx512_store.hpp"
 #include "dsmm/kernels/conv_u8s8/generic.hpp"
 #include "dsmm/kernels/conv_u8s8/pixel_grid.hpp"
-#include "dsmm/kernels/requantize/x86_avx512vnni.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 
-/// A register holds 16 output channels; vpdpbusd adds four products into each lane. A tile is a few runs of pixels times
-/// the channels of a panel. Runs of 4 or of 7, whichever wastes less of a line: 3 x 4 pixels x 32 channels are 24
-/// accumulators, 2 x 7 x 32 are 28. Runs lie anywhere, so that a tile may span lines, and a run's base pointer with x86's
-/// scaled index leaves little to compute. `Weights` says how weights come into registers.
+/// A register holds 16 output channels; vpdpbusd adds four products into each lane. A tile is a few runs of pixels
+/// times the channels of a panel. Runs of 4 or of 7, whichever wastes less of a line: 3 x 4 pixels x 32 channels are 24
+/// accumulators, 2 x 7 x 32 are 28. Runs lie anywhere, so that a tile may span lines, and a run's base pointer with
+/// x86's scaled index leaves little to compute. `Weights` says how weights come into registers.
 template <class Weights>
 struct avx512vnni_tiles {
   template <class T>
@@ -31,18 +31,14 @@ struct avx512vnni_tiles {
     const bool sevens = (grid.length + 6) / 7 * 7 < (grid.length + 3) / 4 * 4;
     task t;
     t.x_step = grid.x_step;
-    t.y_step = grid.y_step;
-    t.epilogue = &e;
+    t.out.y_step = grid.y_step;
+    t.out.epilogue = &e;
     for (std::int32_t i = 0; i < p.panel_count; ++i) {
       t.panel = &p.panels[i];
       const std::int32_t o = t.panel->channel, n = t.panel->channels;
-      const std::int32_t rest = p.geometry.out_channels + pad - o;
-      t.valid = rest < n ? rest : n;
-      if constexpr (sizeof(T) == 1)
-        for (std::int32_t r = 0; r < n / 16; ++r)
-          t.factors[r] = requantize_impl::factors512::of(e.multiplier + o + r * 16, e.shift + o + r * 16);
+      t.out.set_panel(o, n / 16, p.geometry.out_channels + pad, sizeof(T) == 1);
       if (n == 16) sevens ? tiles<7, 4, 1>(t, grid) : tiles<4, 4, 1>(t, grid);
-      else if (n == 32) sevens ? tiles<7, 2, 2>(t, grid) : tiles<4, 3, 2>(t, grid);
+      else if (n == 32) sevens ? tiles<7, Weights::runs_of_7, 2>(t, grid) : tiles<4, Weights::runs_of_4, 2>(t, grid);
       else if constexpr (Weights::max_width > 32) sevens ? tiles<7, 1, 3>(t, grid) : tiles<4, 2, 3>(t, grid);
     }
   }
@@ -51,10 +47,8 @@ private:
   /// What all tiles of a panel share.
   struct task {
     const conv_panel* panel;
-    std::int32_t valid;  ///< channels to store, padding included
-    std::ptrdiff_t x_step, y_step;
-    const conv_epilogue* epilogue;
-    requantize_impl::factors512 factors[Weights::max_width / 16];  ///< u8 only
+    std::ptrdiff_t x_step;
+    avx512_output out;
   };
 
   /// All outputs of a panel. The last run of a line starts early rather than being short: equal bits twice.
@@ -94,7 +88,7 @@ private:
     alignas(64) std::int32_t acc[pixels * Registers * 16];
     sums<Run, Registers>(t, runs, acc, std::make_integer_sequence<std::int32_t, pixels>{},
                          std::make_integer_sequence<std::int32_t, pixels * Registers>{});
-    store<Run, Registers, pixels>(t, runs, acc);
+    avx512_store<Registers, Run, pixels>(t.out, runs, acc);
   }
 
   /// acc (pixels, Registers * 16) = bias + the dot products of `Pixel`s.. in runs.
@@ -103,9 +97,9 @@ private:
   __attribute__((always_inline)) static inline void sums(const task& t, const pixel_run<T>* runs, std::int32_t* acc,
                                                          std::integer_sequence<std::int32_t, Pixel...>,
                                                          std::integer_sequence<std::int32_t, Cell...>) noexcept {
-    const conv_panel& p = *t.panel;
     __m512i c[sizeof...(Cell)];
-    ((c[Cell] = _mm512_loadu_si512(t.epilogue->bias + p.channel + Cell % Registers * 16)), ...);
+    const conv_panel& p = *t.panel;
+    ((c[Cell] = _mm512_loadu_si512(t.out.epilogue->bias + p.channel + Cell % Registers * 16)), ...);
     const std::uint8_t* const x[] = {runs[Pixel / Run].x...};
     const std::ptrdiff_t step[] = {t.x_step, 3 * t.x_step, 5 * t.x_step};
     const std::int8_t* w = p.weights;
@@ -149,14 +143,16 @@ private:
   }
 
   /// One pixel reads every weight once, so they come from afar: four chains of sums per register hide the cycles of
-  /// vpdpbusd, and lines are asked for ahead of time. Scales of I4S groups are applied to the sums of a group.
+  /// vpdpbusd. Asking for lines 0.5 to 8 KB ahead only made it slower. Scales of I4S groups apply to the sums of a
+  /// group.
   template <std::int32_t Registers, class T>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   static void pixel(const task& t, const pixel_run<T>& at) noexcept {
     constexpr std::int32_t bytes = static_cast<std::int32_t>(Weights::quad_bytes(Registers * 16));
     const conv_panel& p = *t.panel;
     __m512i total[Registers];
-    for (std::int32_t r = 0; r < Registers; ++r) total[r] = _mm512_loadu_si512(t.epilogue->bias + p.channel + r * 16);
+    for (std::int32_t r = 0; r < Registers; ++r)
+      total[r] = _mm512_loadu_si512(t.out.epilogue->bias + p.channel + r * 16);
     const std::int8_t* w = p.weights;
     std::int32_t q = 0;
     for (std::int32_t segment = 0; segment < Weights::segments(p); ++segment) {
@@ -164,7 +160,6 @@ private:
       __m512i c[4 * Registers];
       for (std::int32_t i = 0; i < 4 * Registers; ++i) c[i] = _mm512_setzero_si512();
       for (; q + 4 <= last; q += 4, w += 4 * bytes) {
-        for (std::int32_t line = 0; line < 4 * bytes; line += 64) _mm_prefetch(w + prefetch_bytes + line, _MM_HINT_T0);
         chain<Registers>(c, at.x + p.offsets[q], w);
         chain<Registers>(c + Registers, at.x + p.offsets[q + 1], w + bytes);
         chain<Registers>(c + 2 * Registers, at.x + p.offsets[q + 2], w + 2 * bytes);
@@ -179,10 +174,8 @@ private:
     }
     alignas(64) std::int32_t acc[Registers * 16];
     for (std::int32_t r = 0; r < Registers; ++r) _mm512_store_si512(acc + r * 16, total[r]);
-    store<1, Registers, 1>(t, &at, acc);
+    avx512_store<Registers, 1, 1>(t.out, &at, acc);
   }
-
-  static constexpr std::int32_t prefetch_bytes = 2048;
 
   template <std::int32_t Registers>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
@@ -191,65 +184,6 @@ private:
     __m512i b[Registers];
     Weights::template load_unscaled<Registers>(w, b);
     dots<Registers>(c, quad(x), b);
-  }
-
-  /// u8: 64 bytes at a time, that is 4 pixels of 16 channels, 2 of 32, or 1 of 48.
-  template <std::int32_t Run, std::int32_t Registers, std::int32_t Pixels>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
-  __attribute__((always_inline)) static inline void store(const task& t, const pixel_run<std::uint8_t>* runs,
-                                                          const std::int32_t* acc) noexcept {
-    constexpr std::int32_t together = Pixels == 1 ? 1 : 4 / Registers;
-    const std::uint64_t mask = ~std::uint64_t{0} >> (64 - t.valid);
-    for (std::int32_t i = 0; i < Pixels; i += together) {
-      const __m512i bytes = requantize_impl::x86_avx512vnni::narrow(
-          scaled<0, Registers, Pixels>(t, acc, i), scaled<1, Registers, Pixels>(t, acc, i),
-          scaled<2, Registers, Pixels>(t, acc, i), scaled<3, Registers, Pixels>(t, acc, i), *t.epilogue);
-      const auto at = [&](std::int32_t k) { return runs[(i + k) / Run].y + (i + k) % Run * t.y_step; };
-      if constexpr (together == 1) {
-        _mm512_mask_storeu_epi8(at(0), mask, bytes);
-      } else if constexpr (together == 2) {
-        const auto m = static_cast<__mmask32>(mask);
-        _mm256_mask_storeu_epi8(at(0), m, _mm512_maskz_extracti64x4_epi64(0xF, bytes, 0));
-        if (i + 1 < Pixels) _mm256_mask_storeu_epi8(at(1), m, _mm512_maskz_extracti64x4_epi64(0xF, bytes, 1));
-      } else {
-        const auto m = static_cast<__mmask16>(mask);
-        _mm_mask_storeu_epi8(at(0), m, _mm512_maskz_extracti32x4_epi32(0xF, bytes, 0));
-        if (i + 1 < Pixels) _mm_mask_storeu_epi8(at(1), m, _mm512_maskz_extracti32x4_epi32(0xF, bytes, 1));
-        if (i + 2 < Pixels) _mm_mask_storeu_epi8(at(2), m, _mm512_maskz_extracti32x4_epi32(0xF, bytes, 2));
-        if (i + 3 < Pixels) _mm_mask_storeu_epi8(at(3), m, _mm512_maskz_extracti32x4_epi32(0xF, bytes, 3));
-      }
-    }
-  }
-
-  /// The `Index`th register from pixel i on, scaled; behind the last pixel the last one again, beyond the four registers
-  /// of a pixel zero.
-  template <std::int32_t Index, std::int32_t Registers, std::int32_t Pixels>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
-  __attribute__((always_inline)) static inline __m512i scaled(const task& t, const std::int32_t* acc,
-                                                              std::int32_t i) noexcept {
-    constexpr std::int32_t after = Index / Registers, r = Index % Registers;
-    if constexpr (after != 0 && (Pixels == 1 || Registers == 3)) return _mm512_setzero_si512();
-    else {
-      const std::int32_t pixel = i + after < Pixels ? i + after : Pixels - 1;
-      return requantize_impl::x86_avx512vnni::scale(_mm512_load_si512(acc + (pixel * Registers + r) * 16),
-                                                    t.factors[r]);
-    }
-  }
-
-  template <std::int32_t Run, std::int32_t Registers, std::int32_t Pixels>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
-  static void store(const task& t, const pixel_run<float>* runs, const std::int32_t* acc) noexcept {
-    const __m512 floor = _mm512_set1_ps(t.epilogue->relu ? 0.0f : -__builtin_inff());
-    for (std::int32_t i = 0; i < Pixels; ++i) {
-      float* const y = runs[i / Run].y + i % Run * t.y_step;
-      for (std::int32_t r = 0; r < Registers; ++r) {
-        const std::int32_t rest = t.valid - r * 16;
-        const auto mask = static_cast<__mmask16>(rest >= 16 ? 0xFFFFu : (1u << (rest > 0 ? rest : 0)) - 1);
-        const __m512 sum = _mm512_maskz_cvtepi32_ps(0xFFFF, _mm512_load_si512(acc + (i * Registers + r) * 16));
-        const __m512 v = _mm512_mul_ps(sum, _mm512_loadu_ps(t.epilogue->factor + t.panel->channel + r * 16));
-        _mm512_mask_storeu_ps(y + r * 16, mask, _mm512_maskz_max_ps(0xFFFF, v, floor));
-      }
-    }
   }
 };
 

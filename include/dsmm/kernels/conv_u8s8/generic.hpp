@@ -35,8 +35,9 @@ constexpr std::size_t packed_channels(const conv_geometry& g) noexcept {
 /// The weights of one group of a convolution, expanded to int8.
 struct conv_weights {
   const std::int8_t* w8 = nullptr;  ///< (out_channels, kernel_h, kernel_w, in_channels), dense
-  /// I4S: w8 is a nibble of -8 .. 7 times scales[o][k / group], k counting along (kernel_h, kernel_w, in_channels). Rows
-  /// of `scales` are (depth + group - 1) / group long; null: the scale is 16. Variants that keep no nibbles ignore it.
+  /// I4S: w8 is a nibble of -8 .. 7 times scales[o][k / group], k counting along (kernel_h, kernel_w, in_channels).
+  /// Rows of `scales` are (depth + group - 1) / group long; null: the scale is 16. Variants that keep no nibbles ignore
+  /// it.
   const std::uint8_t* scales = nullptr;
   std::int32_t group = 0;  ///< 0: no groups
 };

@@ -144,9 +144,9 @@ private:
   __attribute__((always_inline)) static inline void store(const panel& p, std::uint8_t* y, __m512i s0, __m512i s1,
                                                           __m512i s2, __m512i s3) noexcept {
     using scaled = requantize_impl::x86_avx512vnni;
-    const __m512i bytes =
-        scaled::narrow_lanes(scaled::scale(s0, p.factors[0]), scaled::scale(s1, p.factors[1]),
-                             scaled::scale(s2, p.factors[2]), scaled::scale(s3, p.factors[3]), *p.epilogue);
+    const __m512i bytes = scaled::narrow_lanes(scaled::scale(s0, p.factors[0]), scaled::scale(s1, p.factors[1]),
+                                               scaled::scale(s2, p.factors[2]), scaled::scale(s3, p.factors[3]),
+                                               requantize_impl::clamp512::of(*p.epilogue));
     _mm512_mask_storeu_epi8(y, p.valid, bytes);
   }
 
