@@ -32,21 +32,23 @@ public:
     const conv_geometry g{l.kernel, merged ? 1 : l.kernel, l.stride, l.stride, 1, 1, run, (run + 3) / 4 * 4, l.out};
     const std::ptrdiff_t x_row = std::ptrdiff_t{l.width + 2 * pad} * l.in;
     rng random(1);
-    x_.resize(static_cast<std::size_t>(x_row * (l.height + 2 * pad) + 3));
-    for (auto& v : x_) v = static_cast<std::uint8_t>(random.below(256));
+    const auto x_bytes = static_cast<std::size_t>(x_row * (l.height + 2 * pad) + 3);
+    x_.resize(x_bytes + 64);
+    auto* const x = reinterpret_cast<std::uint8_t*>(aligned(x_));
+    for (std::size_t i = 0; i < x_bytes; ++i) x[i] = static_cast<std::uint8_t>(random.below(256));
     fill_weights(random, form);
-    y_.resize(static_cast<std::size_t>(l.output().count()));
+    y_.resize(static_cast<std::size_t>(l.output().count()) + 64);
     const std::size_t channels = packed_channels(g);
     bias_.assign(channels, 0), multiplier_.assign(channels, 1 << 30), shift_.assign(channels, 43);
     epilogue_ = {bias_.data(), multiplier_.data(), shift_.data(), nullptr, 128};
-    in_ = {x_.data(), {l.height, l.width, l.in}, x_row, l.in};
-    out_ = dense_view(y_.data(), l.output());
+    in_ = {x, {l.height, l.width, l.in}, x_row, l.in};
+    out_ = dense_view(reinterpret_cast<std::uint8_t*>(aligned(y_)), l.output());
     if (l.depthwise) {
       memory_.resize(dw_pack_bytes(g, kernel.required) + 64);
-      packed_ = dw_pack(g, kernel.required, w8_.data(), x_row, l.in, aligned());
+      packed_ = dw_pack(g, kernel.required, w8_.data(), x_row, l.in, aligned(memory_));
     } else {
       memory_.resize(conv_impl::pack_bytes(g, form.group, kernel) + 64);
-      packed_ = conv_impl::pack(g, kernel, {w8_.data(), scales_.data(), form.group}, x_row, l.in, aligned());
+      packed_ = conv_impl::pack(g, kernel, {w8_.data(), scales_.data(), form.group}, x_row, l.in, aligned(memory_));
     }
   }
   timed_layer(const timed_layer&) = delete;
@@ -79,17 +81,18 @@ private:
       }
   }
 
-  std::byte* aligned() {
-    void* at = memory_.data();
-    std::size_t space = memory_.size();
+  /// As in an arena: at a multiple of 64.
+  static std::byte* aligned(std::vector<std::byte>& buffer) {
+    void* at = buffer.data();
+    std::size_t space = buffer.size();
     return static_cast<std::byte*>(std::align(64, 1, at, space));
   }
 
   layer layer_;
-  std::vector<std::uint8_t> x_, y_, scales_;
+  std::vector<std::uint8_t> scales_;
   std::vector<std::int8_t> w8_;
   std::vector<std::int32_t> bias_, multiplier_, shift_;
-  std::vector<std::byte> memory_;
+  std::vector<std::byte> x_, y_, memory_;
   dsmm::kernels::conv_epilogue epilogue_{};
   dsmm::tensor_view<const std::uint8_t> in_;
   dsmm::tensor_view<std::uint8_t> out_;
