@@ -11,6 +11,7 @@
 #include "dsmm/kernels/conv_u8s4/generic.hpp"
 #include "dsmm/kernels/conv_u8s8.hpp"
 #if DSMM_X86
+#include "dsmm/kernels/conv_u8s4/x86_avx2.hpp"
 #include "dsmm/kernels/conv_u8s4/x86_avx512vnni.hpp"
 #endif
 
@@ -19,7 +20,7 @@
 namespace dsmm::inline DSMM_ABI::kernels {
 
 #if DSMM_X86
-using conv_s4_variants = kernel_list<conv_u8s4_impl::x86_avx512vnni, conv_u8s4_impl::generic>;
+using conv_s4_variants = kernel_list<conv_u8s4_impl::x86_avx512vnni, conv_u8s4_impl::x86_avx2, conv_u8s4_impl::generic>;
 #else
 using conv_s4_variants = kernel_list<conv_u8s4_impl::generic>;
 #endif

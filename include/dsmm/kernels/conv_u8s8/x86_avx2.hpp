@@ -9,10 +9,10 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/conv_u8s8/avx2_store.hpp"
 #include "dsmm/kernels/conv_u8s8/generic.hpp"
 #include "dsmm/kernels/conv_u8s8/panel_pack.hpp"
 #include "dsmm/kernels/conv_u8s8/pixel_grid.hpp"
-#include "dsmm/kernels/requantize/x86_avx2.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 
@@ -61,11 +61,8 @@ private:
     const std::int16_t* weights;
     const std::int32_t* offsets;
     std::int32_t quads;
-    std::int32_t channel;  ///< the first one
-    std::size_t valid;     ///< channels to store, padding included
     std::ptrdiff_t x_step, y_step;
-    const conv_epilogue* epilogue;
-    requantize_impl::factors256 factors[2];  ///< u8 only
+    avx2_output out;
   };
 
   template <class T>
@@ -77,17 +74,12 @@ private:
     panel part;
     part.x_step = grid.x_step;
     part.y_step = grid.y_step;
-    part.epilogue = &e;
     for (std::int32_t n = 0; n < p.panel_count; ++n) {
       const std::int32_t o = p.panels[n].channel;
       part.weights = reinterpret_cast<const std::int16_t*>(p.panels[n].weights);
       part.offsets = p.panels[n].offsets;
       part.quads = p.panels[n].quads;
-      part.channel = o;
-      part.valid = static_cast<std::size_t>(stored - o < 16 ? stored - o : 16);
-      if constexpr (sizeof(T) == 1)
-        for (std::int32_t r = 0; r < 2; ++r)
-          part.factors[r] = requantize_impl::factors256::of(e.multiplier + o + r * 8, e.shift + o + r * 8);
+      part.out = avx2_output::of(e, o, stored, sizeof(T) == 1);
       for (std::int32_t line = 0; line < grid.lines; ++line) {
         const pixel_run<T> first{grid.x + line * grid.x_line, grid.y + line * grid.y_line + o};
         std::int32_t i = 0;
@@ -119,8 +111,8 @@ private:
         b3 = _mm256_add_epi32(b3, _mm256_madd_epi16(b, w3));
       }
     }
-    store(p, run.y, pair_sums(a0, a1), pair_sums(a2, a3));
-    if constexpr (Pixels == 2) store(p, run.y + p.y_step, pair_sums(b0, b1), pair_sums(b2, b3));
+    p.out.store(run.y, pair_sums(a0, a1), pair_sums(a2, a3));
+    if constexpr (Pixels == 2) p.out.store(run.y + p.y_step, pair_sums(b0, b1), pair_sums(b2, b3));
   }
 
   /// The sums of 8 channels from the sums of their pairs.
@@ -140,32 +132,6 @@ private:
   DSMM_TARGET("avx2")
   __attribute__((always_inline)) static inline __m256i load(const std::int16_t* w) noexcept {
     return _mm256_load_si256(reinterpret_cast<const __m256i*>(w));
-  }
-
-  DSMM_TARGET("avx2")
-  __attribute__((always_inline)) static inline void store(const panel& p, std::uint8_t* y, __m256i low,
-                                                          __m256i high) noexcept {
-    using scaled = requantize_impl::x86_avx2;
-    const std::int32_t* const bias = p.epilogue->bias + p.channel;
-    low = scaled::scale(_mm256_add_epi32(low, requantize_impl::factors256::load(bias)), p.factors[0]);
-    high = scaled::scale(_mm256_add_epi32(high, requantize_impl::factors256::load(bias + 8)), p.factors[1]);
-    const __m128i bytes = scaled::narrow(low, high, *p.epilogue);
-    if (p.valid == 16) _mm_storeu_si128(reinterpret_cast<__m128i*>(y), bytes);
-    else std::memcpy(y, &bytes, p.valid);
-  }
-
-  DSMM_TARGET("avx2")
-  __attribute__((always_inline)) static inline void store(const panel& p, float* y, __m256i low,
-                                                          __m256i high) noexcept {
-    const __m256 floor = _mm256_set1_ps(p.epilogue->relu ? 0.0f : -__builtin_inff());
-    const std::int32_t* const bias = p.epilogue->bias + p.channel;
-    const float* const factor = p.epilogue->factor + p.channel;
-    const __m256 a = _mm256_cvtepi32_ps(_mm256_add_epi32(low, requantize_impl::factors256::load(bias)));
-    const __m256 b = _mm256_cvtepi32_ps(_mm256_add_epi32(high, requantize_impl::factors256::load(bias + 8)));
-    alignas(32) float v[16];
-    _mm256_store_ps(v, _mm256_max_ps(_mm256_mul_ps(a, _mm256_loadu_ps(factor)), floor));
-    _mm256_store_ps(v + 8, _mm256_max_ps(_mm256_mul_ps(b, _mm256_loadu_ps(factor + 8)), floor));
-    std::memcpy(y, v, p.valid * sizeof *v);
   }
 };
 
