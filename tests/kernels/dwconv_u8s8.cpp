@@ -131,3 +131,20 @@ TEST_CASE("depthwise bits are those of every other machine and compiler") {
   golden::check("dwconv_u8s8", hash_u8);
   golden::check("dwconv_u8s8_f32", hash_f32);
 }
+
+TEST_CASE("depthwise 3x3 of stride 1, which shares pixels between outputs, at every width and height") {
+  rng random(6);
+  for (std::int32_t width = 1; width <= 9; ++width)
+    for (const std::int32_t height : {1, 2, 3, 5})
+      for (const std::int32_t channels : {1, 3, 16, 63, 64, 65, 130}) {
+        conv_case c;
+        c.depthwise = true;
+        c.geometry = {3, 3, 1, 1, 1, 1, channels, 0, channels};
+        c.out_h = height;
+        c.out_w = width;
+        c.fill(random);
+        CAPTURE(c.text());
+        check<std::uint8_t>(c);
+        check<float>(c);
+      }
+}

@@ -30,10 +30,36 @@ inline const conv_kernel& conv_kernel_for(isa level) noexcept {
       level, []<class V>(std::type_identity<V>) -> const conv_kernel* { return &conv_kernel_of<V>; });
 }
 
+namespace conv_impl {
+
+inline std::size_t offset_bytes(const conv_geometry& g) noexcept {
+  return round_up(static_cast<std::size_t>(g.quads()) * sizeof(std::int32_t), 64);
+}
+
+inline std::size_t pack_bytes(const conv_geometry& g, std::int32_t group, const conv_kernel& kernel) noexcept {
+  return offset_bytes(g) + round_up(kernel.pack_bytes(g, group), 64);
+}
+
+inline conv_packed pack(const conv_geometry& g, const conv_kernel& kernel, const conv_weights& w,
+                        std::ptrdiff_t row_bytes, std::ptrdiff_t pixel_bytes, std::byte* memory) noexcept {
+  conv_packed p;
+  p.geometry = g;
+  p.kernel = &kernel;
+  auto* next = reinterpret_cast<std::int32_t*>(memory);
+  p.offsets = next;
+  for (std::int32_t kh = 0; kh < g.kernel_h; ++kh)
+    for (std::int32_t kw = 0; kw < g.kernel_w; ++kw)
+      for (std::int32_t i = 0; i < g.in_channels_padded; i += 4)
+        *next++ = static_cast<std::int32_t>(kh * g.dilation_h * row_bytes + kw * g.dilation_w * pixel_bytes + i);
+  kernel.pack(w, memory + offset_bytes(g), p);
+  return p;
+}
+
+}  // namespace conv_impl
+
 /// Bytes that conv_pack() needs.
 inline std::size_t conv_pack_bytes(const conv_geometry& g, isa level) noexcept {
-  return round_up(static_cast<std::size_t>(g.quads()) * sizeof(std::int32_t), 64) +
-         round_up(conv_kernel_for(level).weight_bytes(g), 64);
+  return conv_impl::pack_bytes(g, 0, conv_kernel_for(level));
 }
 
 /// Lays weights out for the variant of `level`.
@@ -42,17 +68,7 @@ inline std::size_t conv_pack_bytes(const conv_geometry& g, isa level) noexcept {
 /// memory  conv_pack_bytes() bytes, 64-byte aligned; what is returned points into it.
 inline conv_packed conv_pack(const conv_geometry& g, isa level, const std::int8_t* w8, std::ptrdiff_t row_bytes,
                              std::ptrdiff_t pixel_bytes, std::byte* memory) noexcept {
-  auto* const offsets = reinterpret_cast<std::int32_t*>(memory);
-  auto* const weights =
-      reinterpret_cast<std::int8_t*>(memory + round_up(static_cast<std::size_t>(g.quads()) * sizeof(std::int32_t), 64));
-  std::int32_t* next = offsets;
-  for (std::int32_t kh = 0; kh < g.kernel_h; ++kh)
-    for (std::int32_t kw = 0; kw < g.kernel_w; ++kw)
-      for (std::int32_t i = 0; i < g.in_channels_padded; i += 4)
-        *next++ = static_cast<std::int32_t>(kh * g.dilation_h * row_bytes + kw * g.dilation_w * pixel_bytes + i);
-  const conv_kernel& kernel = conv_kernel_for(level);
-  kernel.pack(g, w8, weights);
-  return {g, weights, offsets, &kernel};
+  return conv_impl::pack(g, conv_kernel_for(level), {w8}, row_bytes, pixel_bytes, memory);
 }
 
 /// Rows [y_begin, y_end) of y. x.data is the first tap of output (0, 0); every tap of every output must be readable,

@@ -35,7 +35,7 @@ inline const conv_kernel& dw_kernel_for(isa level) noexcept {
 /// Bytes that dw_pack() needs.
 inline std::size_t dw_pack_bytes(const conv_geometry& g, isa level) noexcept {
   return round_up(static_cast<std::size_t>(dw_taps(g)) * sizeof(std::int32_t), 64) +
-         round_up(dw_kernel_for(level).weight_bytes(g), 64);
+         round_up(dw_kernel_for(level).pack_bytes(g, 0), 64);
 }
 
 /// As conv_pack(); w8 s8 (out_channels, kernel_h, kernel_w), dense.
@@ -43,16 +43,18 @@ inline conv_packed dw_pack(const conv_geometry& g, isa level, const std::int8_t*
                            std::ptrdiff_t pixel_bytes, std::byte* memory) noexcept {
   const std::int32_t taps = g.kernel_h * g.kernel_w;
   auto* const offsets = reinterpret_cast<std::int32_t*>(memory);
-  auto* const weights = reinterpret_cast<std::int8_t*>(
-      memory + round_up(static_cast<std::size_t>(dw_taps(g)) * sizeof(std::int32_t), 64));
   for (std::int32_t t = 0; t < dw_taps(g); ++t) {
     const std::ptrdiff_t kh = t / g.kernel_w, kw = t % g.kernel_w;
     offsets[t] =
         t < taps ? static_cast<std::int32_t>(kh * g.dilation_h * row_bytes + kw * g.dilation_w * pixel_bytes) : 0;
   }
   const conv_kernel& kernel = dw_kernel_for(level);
-  kernel.pack(g, w8, weights);
-  return {g, weights, offsets, &kernel};
+  conv_packed p;
+  p.geometry = g;
+  p.offsets = offsets;
+  p.kernel = &kernel;
+  kernel.pack({w8}, memory + round_up(static_cast<std::size_t>(dw_taps(g)) * sizeof(std::int32_t), 64), p);
+  return p;
 }
 
 /// Rows [y_begin, y_end) of y, as conv_rows_u8().

@@ -56,7 +56,7 @@ struct causal_conv1d_op {
 
 private:
   static conv_form form(const op_view& op) noexcept {
-    return conv_form::of(op.input(1), 1, 1, op.attribute(0), 1, 1, -1);
+    return conv_form::of(op.input(1), 1, 1, op.attribute(0), 1, 1, -1, shape_of(op.output()));
   }
 };
 

@@ -8,6 +8,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/checked.hpp"
+#include "dsmm/kernels/conv_u8s4.hpp"
 #include "dsmm/kernels/conv_u8s8.hpp"
 #include "dsmm/ops/conv_tables.hpp"
 #include "dsmm/ops/op.hpp"
@@ -55,15 +56,21 @@ private:
 struct conv_form {
   kernels::conv_geometry geometry{};  ///< of one group
   std::int32_t groups = 1;
-  bool merged = false;  ///< a row of taps is one run of bytes: (kw * I) channels instead of kw taps of I
+  bool merged = false;     ///< a row of taps is one run of bytes: (kw * I) channels instead of kw taps of I
+  bool four_bits = false;  ///< weights of I4S, in groups of
+  std::int32_t group = 0;
+  std::int64_t pixels = 1;  ///< outputs of a run
 
   /// `pixel` is the distance of two input pixels in bytes. Where channels are not padded in memory (pictures), the taps
   /// of a row lie side by side, and 5 x 5 on one channel is 5 runs of 5 bytes instead of 25 padded dwords.
   static conv_form of(const format::tensor_row& w, std::int32_t stride_h, std::int32_t stride_w,
-                      std::int32_t dilation_h, std::int32_t dilation_w, std::int32_t groups,
-                      std::ptrdiff_t pixel) noexcept {
+                      std::int32_t dilation_h, std::int32_t dilation_w, std::int32_t groups, std::ptrdiff_t pixel,
+                      extents output) noexcept {
     conv_form f;
     f.groups = groups;
+    f.four_bits = type_of(w) == dtype::i4s;
+    f.group = static_cast<std::int32_t>(w.group);
+    f.pixels = std::int64_t{output.h} * output.w;
     const std::int32_t in = w.dims[3];
     f.merged = groups == 1 && dilation_w == 1 && pixel == in && w.dims[2] > 1 && in % channel_block != 0;
     const std::int32_t run = f.merged ? in * w.dims[2] : in;
@@ -82,8 +89,15 @@ struct conv_form {
   std::size_t prepared_bytes(isa level) const noexcept {
     const auto count = static_cast<std::size_t>(groups);
     return conv_tables::bytes(static_cast<std::size_t>(geometry.out_channels) * count + 64) +
-           round_up(count * sizeof(kernels::conv_packed), 64) +
-           count * round_up(kernels::conv_pack_bytes(geometry, level), 64);
+           round_up(count * sizeof(kernels::conv_packed), 64) + count * round_up(packed_bytes(level), 64);
+  }
+
+  /// Whether weights of this form stay nibbles on such a machine.
+  bool nibbles(isa level) const noexcept { return four_bits && kernels::keep_nibbles(geometry, group, pixels, level); }
+  /// Of one group.
+  std::size_t packed_bytes(isa level) const noexcept {
+    return nibbles(level) ? kernels::conv_s4_pack_bytes(geometry, group, level)
+                          : kernels::conv_pack_bytes(geometry, level);
   }
 };
 
@@ -112,11 +126,16 @@ inline result<packed_conv> pack_conv(const op_view& op, const conv_form& form, c
   std::byte* at = memory.data() + conv_tables::bytes(channels + 64);
   p.groups = reinterpret_cast<kernels::conv_packed*>(at);
   at += round_up(groups * sizeof(kernels::conv_packed), 64);
-  for (std::size_t g = 0; g < groups; ++g) {
-    const std::int8_t* const first = w8->data() + g * static_cast<std::size_t>(form.geometry.out_channels) * depth;
+  const std::ptrdiff_t row = bind.input[0].row, pixel = bind.input[0].pixel;
+  const std::size_t runs = form.group == 0 ? 0 : (depth + w.group - 1) / w.group;
+  const std::uint8_t* const scales = op.constant<std::uint8_t>(1) + channels * ((depth + 1) / 2);
+  for (std::size_t g = 0; g < groups; ++g, at += round_up(form.packed_bytes(bind.level), 64)) {
+    const std::size_t first = g * static_cast<std::size_t>(form.geometry.out_channels);
+    const std::int8_t* const dense = w8->data() + first * depth;
     ::new (p.groups + g) kernels::conv_packed(
-        kernels::conv_pack(form.geometry, bind.level, first, bind.input[0].row, bind.input[0].pixel, at));
-    at += round_up(kernels::conv_pack_bytes(form.geometry, bind.level), 64);
+        form.nibbles(bind.level) ? kernels::conv_s4_pack(form.geometry, bind.level,
+                                                         {dense, scales + first * runs, form.group}, row, pixel, at)
+                                 : kernels::conv_pack(form.geometry, bind.level, dense, row, pixel, at));
   }
   return p;
 }
@@ -165,7 +184,8 @@ struct conv2d_op {
 private:
   static conv_form form(const op_view& op, std::ptrdiff_t pixel) noexcept {
     const spatial_window s = window_of(op);
-    return conv_form::of(op.input(1), s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, op.attribute(8), pixel);
+    return conv_form::of(op.input(1), s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, op.attribute(8), pixel,
+                         shape_of(op.output()));
   }
 };
 

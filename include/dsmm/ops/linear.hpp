@@ -44,7 +44,9 @@ struct linear_op {
   }
 
 private:
-  static conv_form form(const op_view& op) noexcept { return conv_form::of(op.input(1), 1, 1, 1, 1, 1, -1); }
+  static conv_form form(const op_view& op) noexcept {
+    return conv_form::of(op.input(1), 1, 1, 1, 1, 1, -1, shape_of(op.output()));
+  }
 };
 
 }  // namespace dsmm::inline DSMM_ABI::ops

@@ -32,13 +32,37 @@ constexpr std::size_t packed_channels(const conv_geometry& g) noexcept {
   return round_up(static_cast<std::size_t>(g.out_channels), 16);
 }
 
+/// The weights of one group of a convolution, expanded to int8.
+struct conv_weights {
+  const std::int8_t* w8 = nullptr;  ///< (out_channels, kernel_h, kernel_w, in_channels), dense
+  /// I4S: w8 is a nibble of -8 .. 7 times scales[o][k / group], k counting along (kernel_h, kernel_w, in_channels).
+  /// Rows of `scales` are (depth + group - 1) / group long; null: the scale is 16. Variants that keep no nibbles ignore
+  /// it.
+  const std::uint8_t* scales = nullptr;
+  std::int32_t group = 0;  ///< 0: no groups
+};
+
+/// Output channels that a variant computes together, and the quads in which at least one of them has a weight: zero
+/// blocks of a pruned layer cost neither time nor memory traffic.
+struct conv_panel {
+  const std::int8_t* weights = nullptr;   ///< layout of the variant, in the order of `offsets`
+  const std::int32_t* offsets = nullptr;  ///< (quads): bytes from the first tap of an output to four input channels
+  const std::int32_t* ends = nullptr;     ///< (segments): how many quads lie in the I4S groups up to this one
+  const std::uint8_t* scales = nullptr;   ///< (segments, channels)
+  const std::int32_t* sums = nullptr;     ///< (channels): sum of the weights, for variants that ask for it
+  std::int32_t quads = 0, segments = 0;
+  std::int32_t channel = 0, channels = 0;  ///< the first one, how many with those of weight 0 that fill registers
+};
+
 struct conv_kernel;
 
 /// A convolution ready to run: weights in the layout of one variant, and where each four inputs lie. Owns nothing.
 struct conv_packed {
   conv_geometry geometry{};
-  const std::int8_t* weights = nullptr;   ///< layout of the variant
+  const std::int8_t* weights = nullptr;   ///< layout of the variant; null if its panels hold them
   const std::int32_t* offsets = nullptr;  ///< quads(): bytes from the first tap of an output to four input channels
+  const conv_panel* panels = nullptr;
+  std::int32_t panel_count = 0;
   const conv_kernel* kernel = nullptr;
 };
 
@@ -47,8 +71,10 @@ using conv_input = tensor_view<const std::uint8_t>;
 /// The functions of one variant.
 struct conv_kernel {
   isa required;
-  std::size_t (*weight_bytes)(const conv_geometry&) noexcept;
-  void (*pack)(const conv_geometry&, const std::int8_t* w8, std::int8_t* weights) noexcept;
+  /// What pack() needs at most, 64-byte aligned. `group` as in conv_weights.
+  std::size_t (*pack_bytes)(const conv_geometry&, std::int32_t group) noexcept;
+  /// Fills weights or panels of a conv_packed that has geometry and offsets.
+  void (*pack)(const conv_weights&, std::byte* memory, conv_packed&) noexcept;
   void (*rows_u8)(const conv_packed&, const conv_epilogue&, const conv_input&, const tensor_view<std::uint8_t>&,
                   std::int32_t y_begin, std::int32_t y_end) noexcept;
   void (*rows_f32)(const conv_packed&, const conv_epilogue&, const conv_input&, const tensor_view<float>&,
@@ -56,7 +82,7 @@ struct conv_kernel {
 };
 
 template <class V>
-inline constexpr conv_kernel conv_kernel_of{V::required, &V::weight_bytes, &V::pack, &V::rows_u8, &V::rows_f32};
+inline constexpr conv_kernel conv_kernel_of{V::required, &V::pack_bytes, &V::pack, &V::rows_u8, &V::rows_f32};
 
 namespace conv_u8s8_impl {
 
@@ -64,15 +90,18 @@ namespace conv_u8s8_impl {
 struct generic {
   static constexpr isa required = isa::generic;
 
-  static std::size_t weight_bytes(const conv_geometry& g) noexcept {
+  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t) noexcept {
     return static_cast<std::size_t>(g.out_channels) * static_cast<std::size_t>(g.quads()) * 4;
   }
 
-  static void pack(const conv_geometry& g, const std::int8_t* w8, std::int8_t* weights) noexcept {
+  static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
+    const conv_geometry& g = p.geometry;
     const auto taps = std::ptrdiff_t{g.out_channels} * g.kernel_h * g.kernel_w;
+    auto* weights = reinterpret_cast<std::int8_t*>(memory);
+    p.weights = weights;
     for (std::ptrdiff_t t = 0; t < taps; ++t)
       for (std::int32_t i = 0; i < g.in_channels_padded; ++i)
-        *weights++ = i < g.in_channels ? w8[t * g.in_channels + i] : std::int8_t{0};
+        *weights++ = i < g.in_channels ? from.w8[t * g.in_channels + i] : std::int8_t{0};
   }
 
   static void rows_u8(const conv_packed& p, const conv_epilogue& e, const conv_input& x,

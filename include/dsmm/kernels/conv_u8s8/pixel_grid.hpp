@@ -11,7 +11,8 @@
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 
 /// The outputs of a call as `lines` lines of `length` pixels with constant steps, so that a tile takes a run of pixels
-/// of one line. Lines are rows, or columns where rows are shorter than a run: a series is one pixel wide.
+/// of one line. Lines are rows; columns where rows are shorter than a run, as a series is one pixel wide; or one line
+/// of all pixels where rows follow each other without a gap, as in a 1x1 convolution without a halo.
 template <class T>
 struct pixel_grid {
   std::int32_t lines = 0, length = 0;
@@ -25,6 +26,8 @@ struct pixel_grid {
     const std::ptrdiff_t down = x.row * g.stride_h, right = x.pixel * g.stride_w;
     const std::int32_t rows = y_end - y_begin;
     const std::uint8_t* const first = x.data + y_begin * down;
+    if (y.shape.w > 1 && down == right * y.shape.w && y.row == y.pixel * y.shape.w)
+      return {1, rows * y.shape.w, 0, right, 0, y.pixel, first, y.at(y_begin, 0)};
     if (y.shape.w < run && rows > y.shape.w)
       return {y.shape.w, rows, right, down, y.pixel, y.row, first, y.at(y_begin, 0)};
     return {rows, y.shape.w, down, right, y.row, y.pixel, first, y.at(y_begin, 0)};

@@ -9,9 +9,10 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/conv_u8s8/avx2_store.hpp"
 #include "dsmm/kernels/conv_u8s8/generic.hpp"
+#include "dsmm/kernels/conv_u8s8/panel_pack.hpp"
 #include "dsmm/kernels/conv_u8s8/pixel_grid.hpp"
-#include "dsmm/kernels/requantize/x86_avx2.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 
@@ -21,20 +22,11 @@ namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 struct x86_avx2 {
   static constexpr isa required = isa::x86_avx2;
 
-  static std::size_t weight_bytes(const conv_geometry& g) noexcept {
-    return packed_channels(g) * static_cast<std::size_t>(g.quads()) * 4 * sizeof(std::int16_t);
+  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
+    return panel_pack<layout>::pack_bytes(g, group);
   }
-
-  static void pack(const conv_geometry& g, const std::int8_t* w8, std::int8_t* weights) noexcept {
-    const std::ptrdiff_t quads_per_tap = g.in_channels_padded / 4, taps = std::ptrdiff_t{g.kernel_h} * g.kernel_w;
-    auto* const words = reinterpret_cast<std::int16_t*>(weights);
-    std::memset(weights, 0, weight_bytes(g));
-    for (std::ptrdiff_t o = 0; o < g.out_channels; ++o)
-      for (std::ptrdiff_t t = 0; t < taps; ++t)
-        for (std::int32_t i = 0; i < g.in_channels; ++i) {
-          const std::ptrdiff_t quad = o / 16 * g.quads() + t * quads_per_tap + i / 4;
-          words[(quad * 16 + o % 16) * 4 + i % 4] = w8[(o * taps + t) * g.in_channels + i];
-        }
+  static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
+    panel_pack<layout>::pack(from, memory, p);
   }
 
   DSMM_TARGET("avx2")
@@ -50,16 +42,27 @@ struct x86_avx2 {
   }
 
 private:
+  struct layout {
+    static constexpr bool nibbles = false, sums = false;
+    static constexpr std::int32_t max_width = 16;
+    static std::int32_t width(std::int32_t) noexcept { return 16; }
+    static constexpr std::size_t quad_bytes(std::size_t channels) noexcept { return channels * 8; }
+    static void put(const std::int8_t (*quad)[4], std::size_t channels, std::int8_t* out) noexcept {
+      for (std::size_t o = 0; o < channels; ++o)
+        for (std::size_t i = 0; i < 4; ++i) {
+          const std::int16_t word = quad[o][i];
+          std::memcpy(out + (o * 4 + i) * 2, &word, 2);
+        }
+    }
+  };
+
   /// What all tiles of 16 channels share.
   struct panel {
     const std::int16_t* weights;
     const std::int32_t* offsets;
     std::int32_t quads;
-    std::int32_t channel;  ///< the first one
-    std::size_t valid;     ///< channels to store, padding included
     std::ptrdiff_t x_step, y_step;
-    const conv_epilogue* epilogue;
-    requantize_impl::factors256 factors[2];  ///< u8 only
+    avx2_output out;
   };
 
   template <class T>
@@ -69,18 +72,14 @@ private:
     const auto grid = pixel_grid<T>::of(p.geometry, x, y, y_begin, y_end, 2);
     const std::int32_t stored = p.geometry.out_channels + (sizeof(T) == 1 ? e.pad_channels : 0);
     panel part;
-    part.weights = reinterpret_cast<const std::int16_t*>(p.weights);
-    part.offsets = p.offsets;
-    part.quads = p.geometry.quads();
     part.x_step = grid.x_step;
     part.y_step = grid.y_step;
-    part.epilogue = &e;
-    for (std::int32_t o = 0; o < p.geometry.out_channels; o += 16) {
-      part.channel = o;
-      part.valid = static_cast<std::size_t>(stored - o < 16 ? stored - o : 16);
-      if constexpr (sizeof(T) == 1)
-        for (std::int32_t r = 0; r < 2; ++r)
-          part.factors[r] = requantize_impl::factors256::of(e.multiplier + o + r * 8, e.shift + o + r * 8);
+    for (std::int32_t n = 0; n < p.panel_count; ++n) {
+      const std::int32_t o = p.panels[n].channel;
+      part.weights = reinterpret_cast<const std::int16_t*>(p.panels[n].weights);
+      part.offsets = p.panels[n].offsets;
+      part.quads = p.panels[n].quads;
+      part.out = avx2_output::of(e, o, stored, sizeof(T) == 1);
       for (std::int32_t line = 0; line < grid.lines; ++line) {
         const pixel_run<T> first{grid.x + line * grid.x_line, grid.y + line * grid.y_line + o};
         std::int32_t i = 0;
@@ -88,7 +87,6 @@ private:
           tile<2>(part, pixel_run<T>{first.x + i * grid.x_step, first.y + i * grid.y_step});
         if (i < grid.length) tile<1>(part, pixel_run<T>{first.x + i * grid.x_step, first.y + i * grid.y_step});
       }
-      part.weights += std::ptrdiff_t{part.quads} * 64;
     }
   }
 
@@ -113,8 +111,8 @@ private:
         b3 = _mm256_add_epi32(b3, _mm256_madd_epi16(b, w3));
       }
     }
-    store(p, run.y, pair_sums(a0, a1), pair_sums(a2, a3));
-    if constexpr (Pixels == 2) store(p, run.y + p.y_step, pair_sums(b0, b1), pair_sums(b2, b3));
+    p.out.store(run.y, pair_sums(a0, a1), pair_sums(a2, a3));
+    if constexpr (Pixels == 2) p.out.store(run.y + p.y_step, pair_sums(b0, b1), pair_sums(b2, b3));
   }
 
   /// The sums of 8 channels from the sums of their pairs.
@@ -134,32 +132,6 @@ private:
   DSMM_TARGET("avx2")
   __attribute__((always_inline)) static inline __m256i load(const std::int16_t* w) noexcept {
     return _mm256_load_si256(reinterpret_cast<const __m256i*>(w));
-  }
-
-  DSMM_TARGET("avx2")
-  __attribute__((always_inline)) static inline void store(const panel& p, std::uint8_t* y, __m256i low,
-                                                          __m256i high) noexcept {
-    using scaled = requantize_impl::x86_avx2;
-    const std::int32_t* const bias = p.epilogue->bias + p.channel;
-    low = scaled::scale(_mm256_add_epi32(low, requantize_impl::factors256::load(bias)), p.factors[0]);
-    high = scaled::scale(_mm256_add_epi32(high, requantize_impl::factors256::load(bias + 8)), p.factors[1]);
-    const __m128i bytes = scaled::narrow(low, high, *p.epilogue);
-    if (p.valid == 16) _mm_storeu_si128(reinterpret_cast<__m128i*>(y), bytes);
-    else std::memcpy(y, &bytes, p.valid);
-  }
-
-  DSMM_TARGET("avx2")
-  __attribute__((always_inline)) static inline void store(const panel& p, float* y, __m256i low,
-                                                          __m256i high) noexcept {
-    const __m256 floor = _mm256_set1_ps(p.epilogue->relu ? 0.0f : -__builtin_inff());
-    const std::int32_t* const bias = p.epilogue->bias + p.channel;
-    const float* const factor = p.epilogue->factor + p.channel;
-    const __m256 a = _mm256_cvtepi32_ps(_mm256_add_epi32(low, requantize_impl::factors256::load(bias)));
-    const __m256 b = _mm256_cvtepi32_ps(_mm256_add_epi32(high, requantize_impl::factors256::load(bias + 8)));
-    alignas(32) float v[16];
-    _mm256_store_ps(v, _mm256_max_ps(_mm256_mul_ps(a, _mm256_loadu_ps(factor)), floor));
-    _mm256_store_ps(v + 8, _mm256_max_ps(_mm256_mul_ps(b, _mm256_loadu_ps(factor + 8)), floor));
-    std::memcpy(y, v, p.valid * sizeof *v);
   }
 };
 

@@ -22,14 +22,18 @@ namespace dwconv_u8s8_impl {
 struct generic {
   static constexpr isa required = isa::generic;
 
-  static std::size_t weight_bytes(const conv_geometry& g) noexcept {
+  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t) noexcept {
     return static_cast<std::size_t>(dw_taps(g)) * static_cast<std::size_t>(g.out_channels);
   }
 
-  static void pack(const conv_geometry& g, const std::int8_t* w8, std::int8_t* weights) noexcept {
+  static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
+    const conv_geometry& g = p.geometry;
     const std::int32_t taps = g.kernel_h * g.kernel_w;
+    auto* weights = reinterpret_cast<std::int8_t*>(memory);
+    p.weights = weights;
     for (std::int32_t t = 0; t < dw_taps(g); ++t)
-      for (std::ptrdiff_t c = 0; c < g.out_channels; ++c) *weights++ = t < taps ? w8[c * taps + t] : std::int8_t{0};
+      for (std::ptrdiff_t c = 0; c < g.out_channels; ++c)
+        *weights++ = t < taps ? from.w8[c * taps + t] : std::int8_t{0};
   }
 
   static void rows_u8(const conv_packed& p, const conv_epilogue& e, const conv_input& x,

@@ -19,17 +19,19 @@ namespace dsmm::inline DSMM_ABI::kernels::dwconv_u8s8_impl {
 struct x86_avx2 {
   static constexpr isa required = isa::x86_avx2;
 
-  static std::size_t weight_bytes(const conv_geometry& g) noexcept {
+  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t) noexcept {
     return packed_channels(g) * static_cast<std::size_t>(dw_taps(g)) * sizeof(std::int16_t);
   }
 
-  static void pack(const conv_geometry& g, const std::int8_t* w8, std::int8_t* weights) noexcept {
-    auto* const words = reinterpret_cast<std::int16_t*>(weights);
+  static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
+    const conv_geometry& g = p.geometry;
+    auto* const words = reinterpret_cast<std::int16_t*>(memory);
+    p.weights = reinterpret_cast<const std::int8_t*>(memory);
     const std::ptrdiff_t taps = std::ptrdiff_t{g.kernel_h} * g.kernel_w, pairs = dw_taps(g) / 2;
-    std::memset(weights, 0, weight_bytes(g));
+    std::memset(memory, 0, pack_bytes(g, 0));
     for (std::ptrdiff_t c = 0; c < g.out_channels; ++c)
       for (std::ptrdiff_t t = 0; t < taps; ++t)
-        words[((c / 16 * pairs + t / 2) * 16 + c % 16) * 2 + t % 2] = w8[c * taps + t];
+        words[((c / 16 * pairs + t / 2) * 16 + c % 16) * 2 + t % 2] = from.w8[c * taps + t];
   }
 
   DSMM_TARGET("avx2")

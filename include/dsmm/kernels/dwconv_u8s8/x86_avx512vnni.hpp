@@ -15,23 +15,35 @@
 
 namespace dsmm::inline DSMM_ABI::kernels::dwconv_u8s8_impl {
 
-/// 64 channels of four taps are interleaved byte by byte, so that a vpdpbusd lane holds four taps of one channel.
-/// Register r then has channels 16 * L + 4 * r .. + 3 in its 128-bit lane L, the order in which narrowing back to bytes
-/// restores the natural one. Weights: (panels of 64 channels, quads of taps, 4 registers, 16 lanes, 4).
+/// Channels of four taps are interleaved byte by byte, 64 at a time, so that a vpdpbusd lane holds four taps of one
+/// channel. Register r then has channels 16 * L + 4 * r .. + 3 in its 128-bit lane L, the order in which narrowing back
+/// to bytes restores the natural one.
+/// 3x3 of stride 1: four neighbours of a row serve two outputs, with weights (w0, w1, w2, 0) and (0, w0, w1, w2), and a
+/// column of outputs walks down, so that each row is interleaved once instead of three times. Weights: (panels of 64
+/// channels, 3 rows, 2 outputs, 4 registers, 16 lanes, 4).
+/// Others: any four taps. Weights: (panels, quads of taps, 4 registers, 16 lanes, 4).
 struct x86_avx512vnni {
   static constexpr isa required = isa::x86_avx512vnni;
 
-  static std::size_t weight_bytes(const conv_geometry& g) noexcept {
-    return round_up(static_cast<std::size_t>(g.out_channels), 64) * static_cast<std::size_t>(dw_taps(g));
+  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t) noexcept {
+    return round_up(static_cast<std::size_t>(g.out_channels), 64) * static_cast<std::size_t>(panel_taps(g));
   }
 
-  static void pack(const conv_geometry& g, const std::int8_t* w8, std::int8_t* weights) noexcept {
-    const std::ptrdiff_t taps = std::ptrdiff_t{g.kernel_h} * g.kernel_w, quads = dw_taps(g) / 4;
-    std::memset(weights, 0, weight_bytes(g));
+  static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
+    const conv_geometry& g = p.geometry;
+    auto* const weights = reinterpret_cast<std::int8_t*>(memory);
+    p.weights = weights;
+    const std::ptrdiff_t taps = std::ptrdiff_t{g.kernel_h} * g.kernel_w, quads = panel_taps(g) / 4;
+    std::memset(memory, 0, pack_bytes(g, 0));
     for (std::ptrdiff_t c = 0; c < g.out_channels; ++c)
       for (std::ptrdiff_t t = 0; t < taps; ++t) {
         const std::ptrdiff_t in_register = c % 16 / 4, lane = c % 64 / 16 * 4 + c % 4;
-        weights[(((c / 64 * quads + t / 4) * 4 + in_register) * 16 + lane) * 4 + t % 4] = w8[c * taps + t];
+        const auto at = [&](std::ptrdiff_t quad) {
+          return weights + (((c / 64 * quads + quad) * 4 + in_register) * 16 + lane) * 4;
+        };
+        const std::int8_t w = from.w8[c * taps + t];
+        if (pairs(g)) at(t / 3 * 2)[t % 3] = at(t / 3 * 2 + 1)[t % 3 + 1] = w;
+        else at(t / 4)[t % 4] = w;
       }
   }
 
@@ -48,6 +60,13 @@ struct x86_avx512vnni {
   }
 
 private:
+  /// Whether outputs are computed in pairs.
+  static bool pairs(const conv_geometry& g) noexcept {
+    return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
+           g.dilation_w == 1;
+  }
+  static std::int32_t panel_taps(const conv_geometry& g) noexcept { return pairs(g) ? 24 : dw_taps(g); }
+
   /// What all pixels of 64 channels share.
   struct panel {
     const std::int8_t* weights;
@@ -56,9 +75,11 @@ private:
     std::int32_t channel;           ///< the first one
     std::int32_t rest;              ///< channels from there on
     std::uint64_t readable, valid;  ///< masks of channels to load and, padding included, to store
+    bool coarse;                    ///< u8: whether any of the factors is
     const conv_epilogue* epilogue;
     __m512i bias[4];
     requantize_impl::factors512 factors[4];  ///< u8 only
+    requantize_impl::clamp512 clamp;         ///< u8 only
   };
 
   template <class T>
@@ -69,7 +90,9 @@ private:
     panel part;
     part.weights = p.weights;
     part.offsets = p.offsets;
-    part.quads = dw_taps(g) / 4;
+    part.quads = panel_taps(g) / 4;
+    part.coarse = false;
+    part.clamp = requantize_impl::clamp512::of(e);
     part.epilogue = &e;
     for (std::int32_t c = 0; c < g.out_channels; c += 64, part.weights += std::ptrdiff_t{part.quads} * 256) {
       part.channel = c;
@@ -82,11 +105,80 @@ private:
         interleaved(part, e.multiplier, multiplier);
         interleaved(part, e.shift, shift);
         for (std::int32_t r = 0; r < 4; ++r) part.factors[r] = requantize_impl::factors512::of(multiplier[r], shift[r]);
+        part.coarse =
+            part.factors[0].coarse || part.factors[1].coarse || part.factors[2].coarse || part.factors[3].coarse;
+      }
+      if (pairs(g)) {
+        part.coarse ? columns<true>(part, x, y, y_begin, y_end) : columns<false>(part, x, y, y_begin, y_end);
+        continue;
       }
       for (std::int32_t oy = y_begin; oy < y_end; ++oy)
         for (std::int32_t ox = 0; ox < y.shape.w; ++ox)
           pixel(part, x.at(std::ptrdiff_t{oy} * g.stride_h, std::ptrdiff_t{ox} * g.stride_w) + c, y.at(oy, ox) + c);
     }
+  }
+
+  /// Rows [y_begin, y_end) of a panel, two columns at a time; the last pair starts early where the width is odd.
+  template <bool Coarse, class T>
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  static void columns(const panel& p, const conv_input& x, const tensor_view<T>& y, std::int32_t y_begin,
+                      std::int32_t y_end) noexcept {
+    if (y_begin >= y_end) return;
+    const bool alone = y.shape.w == 1;
+    for (std::int32_t ox = 0; ox < y.shape.w; ox += 2) {
+      const std::int32_t first = ox + 2 <= y.shape.w || alone ? ox : ox - 1;
+      const std::uint8_t* in = x.at(y_begin, first) + p.channel;
+      __m512i a[4], b[4], c[4];
+      interleave_row(p, in, x.pixel, alone, a);
+      interleave_row(p, in + x.row, x.pixel, alone, b);
+      in += 2 * x.row;
+      T* out = y.at(y_begin, first) + p.channel;
+      for (std::int32_t oy = y_begin; oy < y_end; ++oy, in += x.row, out += y.row) {
+        interleave_row(p, in, x.pixel, alone, c);
+        pair<Coarse>(p, a, b, c, out, alone ? 0 : y.pixel);
+        for (std::int32_t r = 0; r < 4; ++r) a[r] = b[r], b[r] = c[r];
+      }
+    }
+  }
+
+  /// Two outputs from three interleaved rows, the second at out + pixel unless that is 0. The weights of a row are 512
+  /// bytes behind those of the one before, those of the second output 256 behind those of the first.
+  template <bool Coarse, class T>
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline void pair(const panel& p, const __m512i* a, const __m512i* b,
+                                                         const __m512i* c, T* out, std::ptrdiff_t pixel) noexcept {
+    __m512i s[2][4];
+    for (std::int32_t r = 0; r < 4; ++r)
+      for (std::int32_t i = 0; i < 2; ++i) {
+        const std::int8_t* const w = p.weights + i * 256 + r * 64;
+        __m512i sum = _mm512_dpbusd_epi32(p.bias[r], a[r], _mm512_load_si512(w));
+        sum = _mm512_dpbusd_epi32(sum, b[r], _mm512_load_si512(w + 512));
+        sum = _mm512_dpbusd_epi32(sum, c[r], _mm512_load_si512(w + 1024));
+        if constexpr (sizeof(T) == 1) s[i][r] = requantize_impl::x86_avx512vnni::scale<Coarse>(sum, p.factors[r]);
+        else s[i][r] = sum;
+      }
+    store_scaled(p, out, s[0]);
+    if (pixel != 0) store_scaled(p, out + pixel, s[1]);
+  }
+
+  /// Four neighbours, or three and nothing where there is no second output.
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline void interleave_row(const panel& p, const std::uint8_t* x,
+                                                                   std::ptrdiff_t pixel, bool three,
+                                                                   __m512i* out) noexcept {
+    interleave(channels(p, x), channels(p, x + pixel), channels(p, x + 2 * pixel),
+               channels(p, x + (three ? 2 : 3) * pixel), out);
+  }
+
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline void interleave(__m512i a, __m512i b, __m512i c, __m512i d,
+                                                               __m512i* out) noexcept {
+    const __m512i ab_low = _mm512_unpacklo_epi8(a, b), ab_high = _mm512_unpackhi_epi8(a, b);
+    const __m512i cd_low = _mm512_unpacklo_epi8(c, d), cd_high = _mm512_unpackhi_epi8(c, d);
+    out[0] = _mm512_unpacklo_epi16(ab_low, cd_low);
+    out[1] = _mm512_unpackhi_epi16(ab_low, cd_low);
+    out[2] = _mm512_unpacklo_epi16(ab_high, cd_high);
+    out[3] = _mm512_unpackhi_epi16(ab_high, cd_high);
   }
 
   static std::uint64_t first_bits(std::int32_t n) noexcept {
@@ -117,19 +209,16 @@ private:
   template <class T>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   __attribute__((always_inline)) static inline void pixel(const panel& p, const std::uint8_t* x, T* y) noexcept {
-    __m512i s0 = p.bias[0], s1 = p.bias[1], s2 = p.bias[2], s3 = p.bias[3];
+    __m512i s[4] = {p.bias[0], p.bias[1], p.bias[2], p.bias[3]};
     const std::int8_t* w = p.weights;
     for (const std::int32_t *at = p.offsets, *const last = at + 4 * p.quads; at != last; at += 4, w += 256) {
-      const __m512i a = channels(p, x + at[0]), b = channels(p, x + at[1]);
-      const __m512i c = channels(p, x + at[2]), d = channels(p, x + at[3]);
-      const __m512i ab_low = _mm512_unpacklo_epi8(a, b), ab_high = _mm512_unpackhi_epi8(a, b);
-      const __m512i cd_low = _mm512_unpacklo_epi8(c, d), cd_high = _mm512_unpackhi_epi8(c, d);
-      s0 = _mm512_dpbusd_epi32(s0, _mm512_unpacklo_epi16(ab_low, cd_low), _mm512_load_si512(w));
-      s1 = _mm512_dpbusd_epi32(s1, _mm512_unpackhi_epi16(ab_low, cd_low), _mm512_load_si512(w + 64));
-      s2 = _mm512_dpbusd_epi32(s2, _mm512_unpacklo_epi16(ab_high, cd_high), _mm512_load_si512(w + 128));
-      s3 = _mm512_dpbusd_epi32(s3, _mm512_unpackhi_epi16(ab_high, cd_high), _mm512_load_si512(w + 192));
+      __m512i v[4];
+      interleave(channels(p, x + at[0]), channels(p, x + at[1]), channels(p, x + at[2]), channels(p, x + at[3]), v);
+      for (std::int32_t r = 0; r < 4; ++r) s[r] = _mm512_dpbusd_epi32(s[r], v[r], _mm512_load_si512(w + r * 64));
     }
-    store(p, y, s0, s1, s2, s3);
+    if constexpr (sizeof(T) == 1)
+      for (std::int32_t r = 0; r < 4; ++r) s[r] = requantize_impl::x86_avx512vnni::scale(s[r], p.factors[r]);
+    store_scaled(p, y, s);
   }
 
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
@@ -137,21 +226,17 @@ private:
     return _mm512_maskz_loadu_epi8(p.readable, x);
   }
 
+  /// Sums that have been scaled, or, for f32, still are sums.
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
-  __attribute__((always_inline)) static inline void store(const panel& p, std::uint8_t* y, __m512i s0, __m512i s1,
-                                                          __m512i s2, __m512i s3) noexcept {
-    using scaled = requantize_impl::x86_avx512vnni;
-    const __m512i bytes =
-        scaled::narrow_lanes(scaled::scale(s0, p.factors[0]), scaled::scale(s1, p.factors[1]),
-                             scaled::scale(s2, p.factors[2]), scaled::scale(s3, p.factors[3]), *p.epilogue);
-    _mm512_mask_storeu_epi8(y, p.valid, bytes);
+  __attribute__((always_inline)) static inline void store_scaled(const panel& p, std::uint8_t* y,
+                                                                 const __m512i* s) noexcept {
+    _mm512_mask_storeu_epi8(y, p.valid, requantize_impl::x86_avx512vnni::narrow_lanes(s[0], s[1], s[2], s[3], p.clamp));
   }
 
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
-  __attribute__((always_inline)) static inline void store(const panel& p, float* y, __m512i s0, __m512i s1, __m512i s2,
-                                                          __m512i s3) noexcept {
+  __attribute__((always_inline)) static inline void store_scaled(const panel& p, float* y, const __m512i* s) noexcept {
     const __m512 floor = _mm512_set1_ps(p.epilogue->relu ? 0.0f : -__builtin_inff());
-    __m512i sums[4] = {s0, s1, s2, s3};
+    __m512i sums[4] = {s[0], s[1], s[2], s[3]};
     transpose(sums);
     for (std::int32_t r = 0; r < 4 && r * 16 < p.rest; ++r) {
       const __m512 factor = _mm512_loadu_ps(p.epilogue->factor + p.channel + r * 16);

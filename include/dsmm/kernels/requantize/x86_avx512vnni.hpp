@@ -13,13 +13,15 @@
 namespace dsmm::inline DSMM_ABI::kernels::requantize_impl {
 
 /// The constants of 16 channels, even and odd ones apart as vpmuldq wants them. The upper half of a product is what a
-/// shift by 32 leaves, so only shift - 32 remains to be done, on 32-bit lanes. Channels with shift 31, factors of 1/2
-/// and more, are doubled first.
+/// shift by 32 leaves, so only shift - 32 remains to be done, on 32-bit lanes; and for shifts from 33 on, the rounding
+/// 2^(shift - 1) is a multiple of 2^32 that can be added there as well. Smaller shifts, factors of 1/4 and more, are
+/// `coarse`: their product is rounded in 64 bits, and doubled first where the shift is 31.
 struct factors512 {
-  __m512i even, odd;                    ///< multipliers, low 32 bits of each 64
-  __m512i even_rounding, odd_rounding;  ///< 2^(shift - 1)
-  __m512i shift;                        ///< shift - 32, s32
-  __mmask8 even_doubled, odd_doubled;   ///< where shift is 31
+  __m512i even, odd;      ///< multipliers, low 32 bits of each 64
+  __m512i rounding;       ///< s32: 2^(shift - 33), 0 where that is no integer
+  __m512i shift;          ///< s32: shift - 32
+  __mmask16 half, whole;  ///< lanes whose shift is 31, and 32
+  bool coarse;            ///< whether there is any of them
 
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   __attribute__((always_inline)) static inline factors512 of(const std::int32_t* multiplier,
@@ -27,20 +29,32 @@ struct factors512 {
     return of(_mm512_loadu_si512(multiplier), _mm512_loadu_si512(shift));
   }
 
-  /// m, s  multipliers and shifts.
+  /// m, s  multipliers and shifts. Lanes with multiplier 0 hold no channel.
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   __attribute__((always_inline)) static inline factors512 of(__m512i m, __m512i s) noexcept {
-    const __m512i one = _mm512_set1_epi64(1), least = _mm512_set1_epi64(31);
-    const __m512i even_shift = s & _mm512_set1_epi64(0xFF), odd_shift = s >> 32;
+    const __m512i zero = _mm512_setzero_si512(), one = _mm512_set1_epi32(1);
+    const __mmask16 used = _mm512_test_epi32_mask(m, m);
     factors512 f;
     f.even = m;
     f.odd = m >> 32;
-    f.even_rounding = one << (even_shift - one);
-    f.odd_rounding = one << (odd_shift - one);
-    f.shift = _mm512_maskz_max_epi32(0xFFFF, _mm512_sub_epi32(s, _mm512_set1_epi32(32)), _mm512_setzero_si512());
-    f.even_doubled = _mm512_cmple_epi64_mask(even_shift, least);
-    f.odd_doubled = _mm512_cmple_epi64_mask(odd_shift, least);
+    f.rounding = _mm512_maskz_sllv_epi32(0xFFFF, one, _mm512_sub_epi32(s, _mm512_set1_epi32(33)));
+    f.shift = _mm512_maskz_max_epi32(0xFFFF, _mm512_sub_epi32(s, _mm512_set1_epi32(32)), zero);
+    f.half = _mm512_mask_cmpeq_epi32_mask(used, s, _mm512_set1_epi32(31));
+    f.whole = _mm512_mask_cmpeq_epi32_mask(used, s, _mm512_set1_epi32(32));
+    f.coarse = (f.half | f.whole) != 0;
     return f;
+  }
+};
+
+/// The constants that all channels share: s16, u8, u8. Kernels hold them in registers, as a store of bytes might change
+/// anything in memory for all that the compiler knows.
+struct clamp512 {
+  __m512i zero_point, low, high;
+
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((always_inline)) static inline clamp512 of(const conv_epilogue& e) noexcept {
+    return {_mm512_set1_epi16(static_cast<short>(e.zero_point)), _mm512_set1_epi8(static_cast<char>(e.low)),
+            _mm512_set1_epi8(static_cast<char>(e.high))};
   }
 };
 
@@ -50,38 +64,57 @@ struct factors512 {
 struct x86_avx512vnni {
   static constexpr isa required = isa::x86_avx512vnni;
 
-  /// requantize() of 16 lanes.
+  /// requantize() of 16 lanes. Coarse: whether f.coarse may be.
+  template <bool Coarse = true>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   __attribute__((always_inline)) static inline __m512i scale(__m512i sum, const factors512& f) noexcept {
-    __m512i even = _mm512_maskz_mul_epi32(0xFF, sum, f.even) + f.even_rounding;
-    __m512i odd = _mm512_maskz_mul_epi32(0xFF, odd_to_even(sum), f.odd) + f.odd_rounding;
-    if ((f.even_doubled | f.odd_doubled) != 0) [[unlikely]] {
-      even = _mm512_mask_add_epi64(even, f.even_doubled, even, even);
-      odd = _mm512_mask_add_epi64(odd, f.odd_doubled, odd, odd);
-    }
+    __m512i even = _mm512_maskz_mul_epi32(0xFF, sum, f.even);
+    __m512i odd = _mm512_maskz_mul_epi32(0xFF, odd_to_even(sum), f.odd);
+    if (Coarse && f.coarse) [[unlikely]]
+      round_coarse(even, odd, f);
     const __m512i high =
         _mm512_castps_si512(_mm512_mask_movehdup_ps(_mm512_castsi512_ps(odd), 0x5555, _mm512_castsi512_ps(even)));
-    return _mm512_maskz_srav_epi32(0xFFFF, high, f.shift);
+    return _mm512_maskz_srav_epi32(0xFFFF, _mm512_add_epi32(high, f.rounding), f.shift);
+  }
+
+  /// Shift 32: half of 2^32 is added. Shift 31: a quarter is, and all is doubled.
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  __attribute__((noinline)) static void round_coarse(__m512i& even, __m512i& odd, const factors512& f) noexcept {
+    const __m512i whole = _mm512_set1_epi64(std::int64_t{1} << 31), half = _mm512_set1_epi64(std::int64_t{1} << 30);
+    const auto apply = [&](__m512i& v, std::uint32_t w, std::uint32_t h)
+                           DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") {
+                             v = _mm512_mask_add_epi64(v, static_cast<__mmask8>(w), v, whole);
+                             v = _mm512_mask_add_epi64(v, static_cast<__mmask8>(h), v, half);
+                             v = _mm512_mask_add_epi64(v, static_cast<__mmask8>(h), v, v);
+                           };
+    apply(even, every_second(f.whole), every_second(f.half));
+    apply(odd, every_second(f.whole >> 1), every_second(f.half >> 1));
+  }
+
+  /// Bits 0, 2, 4 .. as bits 0, 1, 2 ..
+  static std::uint32_t every_second(std::uint32_t m) noexcept {
+    m &= 0x5555;
+    m = (m | m >> 1) & 0x3333;
+    m = (m | m >> 2) & 0x0F0F;
+    return (m | m >> 4) & 0xFF;
   }
 
   /// 64 scaled values as u8, a's sixteen first.
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   __attribute__((always_inline)) static inline __m512i narrow(__m512i a, __m512i b, __m512i c, __m512i d,
-                                                              const conv_epilogue& e) noexcept {
+                                                              const clamp512& k) noexcept {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    return _mm512_maskz_permutexvar_epi32(0xFFFF, order, narrow_lanes(a, b, c, d, e));
+    return _mm512_maskz_permutexvar_epi32(0xFFFF, order, narrow_lanes(a, b, c, d, k));
   }
 
   /// The same with four of a, four of b, c and d in each 128-bit lane. Saturating to s16 before the zero point is added
   /// changes nothing: what saturates there is cut to 0 .. 255 afterwards in any case.
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   __attribute__((always_inline)) static inline __m512i narrow_lanes(__m512i a, __m512i b, __m512i c, __m512i d,
-                                                                    const conv_epilogue& e) noexcept {
-    const __m512i zero_point = _mm512_set1_epi16(static_cast<short>(e.zero_point));
-    const __m512i ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero_point);
-    const __m512i cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero_point);
-    return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(ab, cd), _mm512_set1_epi8(static_cast<char>(e.low))),
-                           _mm512_set1_epi8(static_cast<char>(e.high)));
+                                                                    const clamp512& k) noexcept {
+    const __m512i ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), k.zero_point);
+    const __m512i cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), k.zero_point);
+    return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(ab, cd), k.low), k.high);
   }
 
   /// 64-bit lanes with the odd 32-bit lane in the low half, on the port that the multiplications leave free.
@@ -97,7 +130,7 @@ struct x86_avx512vnni {
       const auto mask = static_cast<__mmask16>((1u << n) - 1);
       const __m512i sum = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, acc + o), _mm512_loadu_si512(e.bias + o));
       const __m512i v = scale(sum, factors512::of(e.multiplier + o, e.shift + o));
-      _mm_mask_storeu_epi8(out + o, mask, _mm512_maskz_extracti32x4_epi32(0xF, narrow(v, v, v, v, e), 0));
+      _mm_mask_storeu_epi8(out + o, mask, _mm512_maskz_extracti32x4_epi32(0xF, narrow(v, v, v, v, clamp512::of(e)), 0));
     }
   }
 };
