@@ -53,8 +53,9 @@ void on_interrupt(int) {
 std::string find_model(const std::string& name) {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (const fs::path& folder : {fs::path("models"), program / "models", program / "../models",
-                                 program / "../../models", program / "../../../models", program / "../share/dsmm/models"})
+  for (const fs::path& folder :
+       {fs::path("models"), program / "models", program / "../models", program / "../../models",
+        program / "../../../models", program / "../share/dsmm/models"})
     if (fs::exists(folder / name, ignored)) return (folder / name).lexically_normal().string();
   return {};
 }
