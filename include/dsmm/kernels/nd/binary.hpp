@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "dsmm/config.hpp"
+#include "dsmm/kernels/math.hpp"
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/functions.hpp"
 #include "dsmm/kernels/nd/math64.hpp"
@@ -19,24 +20,40 @@ namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 namespace binary_impl {
 
-/// One run; the steps of a and b are 0 or 1. f32 tells the compiler so, that it vectorises; other types stay short.
+/// One run of the innermost axis: the steps of a and b are 0 or 1.
+using run_function = void (*)(const std::byte* a, std::int64_t step_a, const std::byte* b, std::int64_t step_b,
+                              std::byte* y, std::int64_t n) noexcept;
+
+/// What an invalid operation gives differs between x86 and Arm in its sign: every NaN becomes the positive quiet one.
+template <class T>
+[[gnu::always_inline]] inline T settled(T x) noexcept {
+  if constexpr (std::is_same_v<T, float>) return canonical(x);
+  else if constexpr (std::is_same_v<T, double>) return x == x ? x : math64::not_a_number;
+  else return x;
+}
+
+/// f over one run; f32 tells the compiler which steps are 0, that it vectorises, other types stay short.
 template <class T, class Y, class F>
-inline void run(const T* a, std::int64_t step_a, const T* b, std::int64_t step_b, Y* y, std::int64_t n,
-                const F& f) noexcept {
+void run(const std::byte* left, std::int64_t step_a, const std::byte* right, std::int64_t step_b, std::byte* out,
+         std::int64_t n) noexcept {
+  const T* const a = reinterpret_cast<const T*>(left);
+  const T* const b = reinterpret_cast<const T*>(right);
+  Y* const y = reinterpret_cast<Y*>(out);
+  constexpr F f{};
   if constexpr (!std::is_same_v<T, float>) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i * step_a], b[i * step_b]);
-    return;
+    for (std::int64_t i = 0; i < n; ++i) y[i] = settled(f(a[i * step_a], b[i * step_b]));
+  } else {
+    with_avx2([ a, step_a, b, step_b, y, n, f ]() __attribute__((always_inline)) {
+      if (step_a != 0 && step_b != 0)
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(f(a[i], b[i]));
+      else if (step_a != 0)
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(f(a[i], *b));
+      else if (step_b != 0)
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(f(*a, b[i]));
+      else
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(f(*a, *b));
+    });
   }
-  with_avx2([ a, step_a, b, step_b, y, n, f ]() __attribute__((always_inline)) {
-    if (step_a != 0 && step_b != 0)
-      for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], b[i]);
-    else if (step_a != 0)
-      for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], *b);
-    else if (step_b != 0)
-      for (std::int64_t i = 0; i < n; ++i) y[i] = f(*a, b[i]);
-    else
-      for (std::int64_t i = 0; i < n; ++i) y[i] = f(*a, *b);
-  });
 }
 
 template <class T>
@@ -112,61 +129,77 @@ T shifted(T a, T b, bool left) noexcept {
   return left ? static_cast<T>(static_cast<wrapping<T>>(a) << by) : static_cast<T>(a >> by);
 }
 
-/// g(f) with the function of two T that gives Y; what has no meaning for T gives its left operand.
-template <class T, class G>
-void choose_function(binary_fn f, G&& g) noexcept {
+/// The run of the function `expression` of two T that gives Y.
+#define DSMM_FUNCTION(Y, expression) \
+  { \
+    constexpr auto function = [](T a, T b) __attribute__((always_inline)) { \
+      static_cast<void>(b); \
+      return expression; \
+    }; \
+    return &run<T, Y, std::remove_const_t<decltype(function)>>; \
+  }
+
+/// Functions that give a T; nullptr where one has no meaning for T.
+template <class T>
+run_function function_of(binary_fn f) noexcept {
   using enum binary_fn;
-#define DSMM_FUNCTION(expression) return g([](T a, T b) __attribute__((always_inline)) { \
-    static_cast<void>(b); \
-    return expression; \
-  })
   switch (f) {
-    case add: DSMM_FUNCTION(plus(a, b));
-    case sub: DSMM_FUNCTION(minus(a, b));
-    case mul: DSMM_FUNCTION(times(a, b));
-    case div: DSMM_FUNCTION(quotient(a, b));
-    case pow: DSMM_FUNCTION(power(a, b));
-    case min: DSMM_FUNCTION(least(a, b));
-    case max: DSMM_FUNCTION(greatest(a, b));
-    case mod: DSMM_FUNCTION(modulo(a, b));
-    case fmod: DSMM_FUNCTION(remainder(a, b));
-    case prelu: DSMM_FUNCTION(a < T{0} ? times(a, b) : a);
+    case add: DSMM_FUNCTION(T, plus(a, b))
+    case sub: DSMM_FUNCTION(T, minus(a, b))
+    case mul: DSMM_FUNCTION(T, times(a, b))
+    case div: DSMM_FUNCTION(T, quotient(a, b))
+    case pow: DSMM_FUNCTION(T, power(a, b))
+    case min: DSMM_FUNCTION(T, least(a, b))
+    case max: DSMM_FUNCTION(T, greatest(a, b))
+    case mod: DSMM_FUNCTION(T, modulo(a, b))
+    case fmod: DSMM_FUNCTION(T, remainder(a, b))
+    case prelu: DSMM_FUNCTION(T, a < T{0} ? times(a, b) : a)
     default: break;
   }
   if constexpr (std::is_integral_v<T>) switch (f) {
-      case bit_and: DSMM_FUNCTION(static_cast<T>(a & b));
-      case bit_or: DSMM_FUNCTION(static_cast<T>(a | b));
-      case bit_xor: DSMM_FUNCTION(static_cast<T>(a ^ b));
-      case shift_left: DSMM_FUNCTION(shifted(a, b, true));
-      case shift_right: DSMM_FUNCTION(shifted(a, b, false));
+      case bit_and: DSMM_FUNCTION(T, static_cast<T>(a & b))
+      case bit_or: DSMM_FUNCTION(T, static_cast<T>(a | b))
+      case bit_xor: DSMM_FUNCTION(T, static_cast<T>(a ^ b))
+      case shift_left: DSMM_FUNCTION(T, shifted(a, b, true))
+      case shift_right: DSMM_FUNCTION(T, shifted(a, b, false))
       default: break;
     }
+  return nullptr;
 }
 
-/// The functions that answer yes or no.
-template <class T, class G>
-void choose_question(binary_fn f, G&& g) noexcept {
+/// Functions that answer yes or no.
+template <class T>
+run_function question_of(binary_fn f) noexcept {
   using enum binary_fn;
+  using Y = std::uint8_t;
   switch (f) {
-    case equal: DSMM_FUNCTION(static_cast<std::uint8_t>(a == b));
-    case greater: DSMM_FUNCTION(static_cast<std::uint8_t>(a > b));
-    case less: DSMM_FUNCTION(static_cast<std::uint8_t>(a < b));
-    case greater_equal: DSMM_FUNCTION(static_cast<std::uint8_t>(a >= b));
-    default: DSMM_FUNCTION(static_cast<std::uint8_t>(a <= b));
+    case equal: DSMM_FUNCTION(Y, static_cast<Y>(a == b))
+    case greater: DSMM_FUNCTION(Y, static_cast<Y>(a > b))
+    case less: DSMM_FUNCTION(Y, static_cast<Y>(a < b))
+    case greater_equal: DSMM_FUNCTION(Y, static_cast<Y>(a >= b))
+    default: DSMM_FUNCTION(Y, static_cast<Y>(a <= b))
   }
 }
 
-template <class G>
-void choose_logic(binary_fn f, G&& g) noexcept {
+/// Functions of truth values.
+inline run_function logic_of(binary_fn f) noexcept {
   using T = std::uint8_t;
   using enum binary_fn;
   switch (f) {
-    case equal: DSMM_FUNCTION(static_cast<T>((a != 0) == (b != 0)));
-    case logical_and: DSMM_FUNCTION(static_cast<T>(a != 0 && b != 0));
-    case logical_or: DSMM_FUNCTION(static_cast<T>(a != 0 || b != 0));
-    default: DSMM_FUNCTION(static_cast<T>((a != 0) != (b != 0)));
+    case equal: DSMM_FUNCTION(T, static_cast<T>((a != 0) == (b != 0)))
+    case logical_and: DSMM_FUNCTION(T, static_cast<T>(a != 0 && b != 0))
+    case logical_or: DSMM_FUNCTION(T, static_cast<T>(a != 0 || b != 0))
+    default: DSMM_FUNCTION(T, static_cast<T>((a != 0) != (b != 0)))
   }
+}
+
 #undef DSMM_FUNCTION
+
+inline run_function run_of(binary_fn f, dtype x, dtype y) noexcept {
+  run_function found = nullptr;
+  if (x == dtype::b8) return logic_of(f);
+  visit_numeric(x, [&]<class T>(T) { found = y == dtype::b8 ? question_of<T>(f) : function_of<T>(f); });
+  return found;
 }
 
 }  // namespace binary_impl
@@ -176,17 +209,11 @@ inline void nd_binary(const call& c) noexcept {
   const auto f = c.choice<binary_fn>(0);
   const view &a = c.in[0], &b = c.in[1], &y = c.out[0];
   const nest<2> loops = broadcast_nest(y, a, b);
-  const auto apply = [&]<class T, class Y, class F>(T, Y, const F& function) {
-    loops.run(c.exec, [&](std::int64_t at, const std::array<std::int64_t, 2>& from, std::int64_t n) {
-      binary_impl::run(a.as<const T>() + from[0], loops.step(0), b.as<const T>() + from[1], loops.step(1),
-                       y.as<Y>() + at, n, function);
-    });
-  };
-  if (a.type == dtype::b8)
-    return binary_impl::choose_logic(f, [&](const auto& g) { apply(std::uint8_t{}, std::uint8_t{}, g); });
-  visit_numeric(a.type, [&]<class T>(T) {
-    if (y.type == dtype::b8) binary_impl::choose_question<T>(f, [&](const auto& g) { apply(T{}, std::uint8_t{}, g); });
-    else binary_impl::choose_function<T>(f, [&](const auto& g) { apply(T{}, T{}, g); });
+  const binary_impl::run_function run = binary_impl::run_of(f, a.type, y.type);
+  if (run == nullptr) return;
+  const auto size = static_cast<std::int64_t>(size_of(a.type)), y_size = static_cast<std::int64_t>(size_of(y.type));
+  loops.run(c.exec, [&](std::int64_t at, const std::array<std::int64_t, 2>& from, std::int64_t n) {
+    run(a.data + from[0] * size, loops.step(0), b.data + from[1] * size, loops.step(1), y.data + at * y_size, n);
   });
 }
 

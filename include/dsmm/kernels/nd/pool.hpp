@@ -21,9 +21,9 @@ namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 namespace pool_impl {
 
-/// step(y, x) for every tap of every output, a row of outputs at a time; true to AVX2 where it is worth it.
+/// step(y, x) for every tap of every output, a row of outputs at a time.
 template <class T, class Step>
-void each_tap(const window_shape& s, const T* x, T* y, const Step& step) noexcept {
+[[gnu::always_inline]] inline void each_tap_of_plane(const window_shape& s, const T* x, T* y, const Step& step) noexcept {
   for (std::int64_t od = 0; od < s.out[0]; ++od)
     for (std::int64_t oh = 0; oh < s.out[1]; ++oh) {
       T* const out = y + (od * s.out[1] + oh) * s.out[2];
@@ -37,16 +37,21 @@ void each_tap(const window_shape& s, const T* x, T* y, const Step& step) noexcep
             const tap_range range(s, 2, kw);
             const T* const from = x + (d * s.in[1] + h) * s.in[2] + kw * s.dilation[2] - s.pad[2];
             const std::int64_t by = s.stride[2], low = range.low, high = range.high;
-            with_avx2([ =, &step ]() __attribute__((always_inline)) {
-              if (by == 1)
-                for (std::int64_t j = low; j < high; ++j) out[j] = step(out[j], from[j]);
-              else
-                for (std::int64_t j = low; j < high; ++j) out[j] = step(out[j], from[j * by]);
-            });
+            if (by == 1)
+              for (std::int64_t j = low; j < high; ++j) out[j] = step(out[j], from[j]);
+            else
+              for (std::int64_t j = low; j < high; ++j) out[j] = step(out[j], from[j * by]);
           }
         }
       }
     }
+}
+
+template <class T, class Step>
+void each_tap(const window_shape& s, const T* x, T* y, const Step& step) noexcept {
+  if constexpr (std::is_same_v<T, float>)
+    with_avx2([ &s, x, y, step ]() __attribute__((always_inline)) { each_tap_of_plane(s, x, y, step); });
+  else each_tap_of_plane(s, x, y, step);
 }
 
 /// Taps that count towards a mean: inside the image, or inside image and padding.

@@ -30,7 +30,7 @@ inline double exp_of(double x) noexcept { return math64::exp(x); }
 inline float log_of(float x) noexcept { return kernels::log(x); }
 inline double log_of(double x) noexcept { return math64::log(x); }
 inline float root_of(float x) noexcept { return canonical(__builtin_sqrtf(x)); }
-inline double root_of(double x) noexcept { return __builtin_sqrt(x); }
+inline double root_of(double x) noexcept { return x < 0.0 ? math64::not_a_number : __builtin_sqrt(x); }
 
 /// Sum of term(i): 64 lanes in f32, in order otherwise.
 template <class T, class Term>

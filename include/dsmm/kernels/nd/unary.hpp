@@ -93,8 +93,8 @@ inline void unary_f32(unary_fn f, float a, float b, const float* x, float* y, st
 
 #undef DSMM_MAP
 
-/// The same functions in f64.
-inline double unary_f64(unary_fn f, double a, double b, double v) noexcept {
+/// The same functions in f64; a NaN may have any sign.
+inline double unary_f64_raw(unary_fn f, double a, double b, double v) noexcept {
   using enum unary_fn;
   const auto logistic = [](double t) { return t < 0.0 ? math64::exp(t) / (1.0 + math64::exp(t)) : 1.0 / (1.0 + math64::exp(-t)); };
   const auto soft = [](double t) { return (t > 0.0 ? t : 0.0) + math64::log1p(math64::exp(-math64::abs(t))); };
@@ -142,6 +142,11 @@ inline double unary_f64(unary_fn f, double a, double b, double v) noexcept {
     case shrink: return v < -a ? v + b : v > a ? v - b : v == v ? 0.0 : v;
     default: return v;
   }
+}
+
+inline double unary_f64(unary_fn f, double a, double b, double v) noexcept {
+  const double y = unary_f64_raw(f, a, b, v);
+  return y == y ? y : math64::not_a_number;
 }
 
 /// In place or not; for the epilogues of other kernels.
