@@ -106,7 +106,8 @@ void product(isa level, const char* name, std::int32_t batch, std::int32_t m, st
               2e-9 * batch * m * n * k / time);
 }
 
-void elements(const char* name, void (*kernel)(const call&) noexcept, int inputs, std::vector<std::int32_t> attributes) {
+void elements(const char* name, void (*kernel)(const call&) noexcept, int inputs,
+              std::vector<std::int32_t> attributes) {
   const tensor x({1, 64, 56, 56});
   tensor y({1, 64, 56, 56});
   job j(best_isa(), std::vector<view>(static_cast<std::size_t>(inputs), x.shape), y.shape, std::move(attributes));

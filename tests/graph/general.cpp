@@ -43,7 +43,9 @@ TEST_CASE("general operators: the model uses every one, and a session without th
 TEST_CASE("golden: general operators give the same bits on every instruction set, thread count and architecture") {
   const std::string golden = "b50ff31093f1c5d3";
   for (const auto& [level, name, below, here] : dsmm::isa_rows)
-    if (here()) CHECK_MESSAGE(digest_of({.exec = {}, .level = level, .general = &dsmm::ops::nd::find_definition}) == golden, name);
+    if (here())
+      CHECK_MESSAGE(digest_of({.exec = {}, .level = level, .general = &dsmm::ops::nd::find_definition}) == golden,
+                    name);
   for (const std::uint32_t width : {2u, 3u, 8u}) {
     dsmm::thread_pool pool(width);
     CHECK(digest_of({.exec = pool.handle(), .level = {}, .general = &dsmm::ops::nd::find_definition}) == golden);

@@ -112,9 +112,13 @@ private:
     op(op_kind::nd_concat, {row, row, constant(dtype::f32, {4, 2})}, dtype::f32, {4, 14}, {1});
     op(op_kind::nd_trilu, {row}, dtype::f32, {4, 6}, {1, 1});
     for (std::int32_t mode = 0; mode < 3; ++mode)
-      op(op_kind::nd_resize, {x}, dtype::f32, {2, 4, 9, 4},
-         {mode, mode, 0, bits(-0.75f), 0, mode == 1, 0, bits(1), bits(1), bits(1.5f), 0, 0, 0,
-          0,    0,    0, 0,           0, 0,         0, 0,       0,       0,          0, 0});
+      op(op_kind::nd_resize, {x}, dtype::f32, {2, 4, 9, 4}, {mode,    mode,       0, bits(-0.75f),
+                                                             0,       mode == 1,  0, bits(1),
+                                                             bits(1), bits(1.5f), 0, 0,
+                                                             0,       0,          0, 0,
+                                                             0,       0,          0, 0,
+                                                             0,       0,          0, 0,
+                                                             0});
   }
 
   void windows() {
@@ -143,7 +147,8 @@ private:
            {series, constant(dtype::f32, {2, gates * 5, 4}), constant(dtype::f32, {2, gates * 5, 5})}, {y, last},
            {kind, 2, 5, 1, 0, 0, 8, 11, 11, 8, 11, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
     }
-    op(op_kind::nd_grid_sample, {x, constant(dtype::f32, {2, 3, 5, 2}, -1.5f, 1.5f)}, dtype::f32, {2, 4, 3, 5}, {2, 2, 0});
+    op(op_kind::nd_grid_sample, {x, constant(dtype::f32, {2, 3, 5, 2}, -1.5f, 1.5f)}, dtype::f32, {2, 4, 3, 5},
+       {2, 2, 0});
     op(op_kind::nd_roi_align, {x, constant(dtype::f32, {3, 4}, 0, 6), index}, dtype::f32, {3, 4, 2, 2}, {0, 1, 2, one});
   }
 
@@ -172,8 +177,8 @@ private:
     op(op_kind::nd_gather, {row, index}, dtype::f32, {4, 3}, {1});
     op(op_kind::nd_gather_elements, {row, constant(dtype::s64, {2, 6}, -4, 4)}, dtype::f32, {2, 6}, {0});
     op(op_kind::nd_gather_nd, {x, constant(dtype::s32, {2, 3, 2}, -4, 4)}, dtype::f32, {2, 3, 6}, {1});
-    op(op_kind::nd_scatter_elements, {row, constant(dtype::s64, {2, 6}, -9, 9), constant(dtype::f32, {2, 6})}, dtype::f32,
-       {4, 6}, {0, 1});
+    op(op_kind::nd_scatter_elements, {row, constant(dtype::s64, {2, 6}, -9, 9), constant(dtype::f32, {2, 6})},
+       dtype::f32, {4, 6}, {0, 1});
     const auto positions = output(dtype::s64, {3, 1});
     w.op(op_kind::nd_copy, "column", std::vector<std::uint32_t>{index}, std::vector<std::uint32_t>{positions},
          std::vector<std::int32_t>{0, 1, 0, 0, 0, 0, 0});
@@ -194,11 +199,12 @@ private:
     w.op(op_kind::nd_dynamic_quantize, "dynamic", {row}, {y, s, z});
     op(op_kind::nd_matmul_integer, {bytes, constant(dtype::s8, {6, 3}, -100, 100), constant(dtype::u8, {}, 0, 9)},
        dtype::s32, {4, 3}, {});
-    op(op_kind::nd_conv_integer, {constant(dtype::u8, {1, 2, 5, 5}, 0, 255), constant(dtype::s8, {3, 2, 3, 3}, -100, 100)},
-       dtype::s32, {1, 3, 5, 5}, {1, 2, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 0});
+    op(op_kind::nd_conv_integer,
+       {constant(dtype::u8, {1, 2, 5, 5}, 0, 255), constant(dtype::s8, {3, 2, 3, 3}, -100, 100)}, dtype::s32,
+       {1, 3, 5, 5}, {1, 2, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 0});
     op(op_kind::nd_matmul_nbits,
-       {constant(dtype::f32, {2, 40}), constant(dtype::u8, {3, 3, 8}, 0, 255), constant(dtype::f32, {3, 3})}, dtype::f32,
-       {2, 3}, {40, 3, 4, 16});
+       {constant(dtype::f32, {2, 40}), constant(dtype::u8, {3, 3, 8}, 0, 255), constant(dtype::f32, {3, 3})},
+       dtype::f32, {2, 3}, {40, 3, 4, 16});
   }
 
   dsmm::rng random{7};

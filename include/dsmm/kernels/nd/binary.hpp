@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "dsmm/config.hpp"
 #include "dsmm/kernels/math.hpp"
@@ -32,30 +33,6 @@ template <class T>
   else return x;
 }
 
-/// f over one run; f32 tells the compiler which steps are 0, that it vectorises, other types stay short.
-template <class T, class Y, class F>
-void run(const std::byte* left, std::int64_t step_a, const std::byte* right, std::int64_t step_b, std::byte* out,
-         std::int64_t n) noexcept {
-  const T* const a = reinterpret_cast<const T*>(left);
-  const T* const b = reinterpret_cast<const T*>(right);
-  Y* const y = reinterpret_cast<Y*>(out);
-  constexpr F f{};
-  if constexpr (!std::is_same_v<T, float>) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = settled(f(a[i * step_a], b[i * step_b]));
-  } else {
-    with_avx2([ a, step_a, b, step_b, y, n, f ]() __attribute__((always_inline)) {
-      if (step_a != 0 && step_b != 0)
-        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(f(a[i], b[i]));
-      else if (step_a != 0)
-        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(f(a[i], *b));
-      else if (step_b != 0)
-        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(f(*a, b[i]));
-      else
-        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(f(*a, *b));
-    });
-  }
-}
-
 template <class T>
 T power(T a, T b) noexcept {
   if constexpr (std::is_floating_point_v<T>) {
@@ -75,7 +52,8 @@ T quotient(T a, T b) noexcept {
   if constexpr (std::is_floating_point_v<T>) return a / b;
   else if (b == T{0}) return T{0};
   else if constexpr (std::is_signed_v<T>)
-    return static_cast<T>(b == T{-1} ? static_cast<T>(wrapping<T>{0} - static_cast<wrapping<T>>(a)) : static_cast<T>(a / b));
+    return static_cast<T>(b == T{-1} ? static_cast<T>(wrapping<T>{0} - static_cast<wrapping<T>>(a))
+                                     : static_cast<T>(a / b));
   else return static_cast<T>(a / b);
 }
 
@@ -129,76 +107,83 @@ T shifted(T a, T b, bool left) noexcept {
   return left ? static_cast<T>(static_cast<wrapping<T>>(a) << by) : static_cast<T>(a >> by);
 }
 
-/// The run of the function `expression` of two T that gives Y.
-#define DSMM_FUNCTION(Y, expression) \
-  { \
-    constexpr auto function = [](T a, T b) __attribute__((always_inline)) { \
-      static_cast<void>(b); \
-      return expression; \
-    }; \
-    return &run<T, Y, std::remove_const_t<decltype(function)>>; \
-  }
+constexpr bool is_question(binary_fn f) noexcept { return f >= binary_fn::equal && f <= binary_fn::less_equal; }
+constexpr bool is_logic(binary_fn f) noexcept { return f >= binary_fn::logical_and && f <= binary_fn::logical_xor; }
+constexpr bool is_bitwise(binary_fn f) noexcept { return f >= binary_fn::bit_and && f <= binary_fn::shift_right; }
 
-/// Functions that give a T; nullptr where one has no meaning for T.
-template <class T>
-run_function function_of(binary_fn f) noexcept {
+/// One function of two elements.
+template <binary_fn f, class T>
+[[gnu::always_inline]] inline auto one(T a, T b) noexcept {
   using enum binary_fn;
-  switch (f) {
-    case add: DSMM_FUNCTION(T, plus(a, b))
-    case sub: DSMM_FUNCTION(T, minus(a, b))
-    case mul: DSMM_FUNCTION(T, times(a, b))
-    case div: DSMM_FUNCTION(T, quotient(a, b))
-    case pow: DSMM_FUNCTION(T, power(a, b))
-    case min: DSMM_FUNCTION(T, least(a, b))
-    case max: DSMM_FUNCTION(T, greatest(a, b))
-    case mod: DSMM_FUNCTION(T, modulo(a, b))
-    case fmod: DSMM_FUNCTION(T, remainder(a, b))
-    case prelu: DSMM_FUNCTION(T, a < T{0} ? times(a, b) : a)
-    default: break;
-  }
-  if constexpr (std::is_integral_v<T>) switch (f) {
-      case bit_and: DSMM_FUNCTION(T, static_cast<T>(a & b))
-      case bit_or: DSMM_FUNCTION(T, static_cast<T>(a | b))
-      case bit_xor: DSMM_FUNCTION(T, static_cast<T>(a ^ b))
-      case shift_left: DSMM_FUNCTION(T, shifted(a, b, true))
-      case shift_right: DSMM_FUNCTION(T, shifted(a, b, false))
-      default: break;
-    }
-  return nullptr;
+  if constexpr (f == add) return plus(a, b);
+  else if constexpr (f == sub) return minus(a, b);
+  else if constexpr (f == mul) return times(a, b);
+  else if constexpr (f == div) return quotient(a, b);
+  else if constexpr (f == pow) return power(a, b);
+  else if constexpr (f == min) return least(a, b);
+  else if constexpr (f == max) return greatest(a, b);
+  else if constexpr (f == mod) return modulo(a, b);
+  else if constexpr (f == fmod) return remainder(a, b);
+  else if constexpr (f == equal) return static_cast<std::uint8_t>(a == b);
+  else if constexpr (f == greater) return static_cast<std::uint8_t>(a > b);
+  else if constexpr (f == less) return static_cast<std::uint8_t>(a < b);
+  else if constexpr (f == greater_equal) return static_cast<std::uint8_t>(a >= b);
+  else if constexpr (f == less_equal) return static_cast<std::uint8_t>(a <= b);
+  else if constexpr (f == logical_and || f == bit_and) return static_cast<T>(a & b);
+  else if constexpr (f == logical_or || f == bit_or) return static_cast<T>(a | b);
+  else if constexpr (f == logical_xor || f == bit_xor) return static_cast<T>(a ^ b);
+  else if constexpr (f == shift_left) return shifted(a, b, true);
+  else if constexpr (f == shift_right) return shifted(a, b, false);
+  else return a < T{0} ? times(a, b) : a;
 }
 
-/// Functions that answer yes or no.
-template <class T>
-run_function question_of(binary_fn f) noexcept {
-  using enum binary_fn;
-  using Y = std::uint8_t;
-  switch (f) {
-    case equal: DSMM_FUNCTION(Y, static_cast<Y>(a == b))
-    case greater: DSMM_FUNCTION(Y, static_cast<Y>(a > b))
-    case less: DSMM_FUNCTION(Y, static_cast<Y>(a < b))
-    case greater_equal: DSMM_FUNCTION(Y, static_cast<Y>(a >= b))
-    default: DSMM_FUNCTION(Y, static_cast<Y>(a <= b))
-  }
-}
-
-/// Functions of truth values.
-inline run_function logic_of(binary_fn f) noexcept {
-  using T = std::uint8_t;
-  using enum binary_fn;
-  switch (f) {
-    case equal: DSMM_FUNCTION(T, static_cast<T>((a != 0) == (b != 0)))
-    case logical_and: DSMM_FUNCTION(T, static_cast<T>(a != 0 && b != 0))
-    case logical_or: DSMM_FUNCTION(T, static_cast<T>(a != 0 || b != 0))
-    default: DSMM_FUNCTION(T, static_cast<T>((a != 0) != (b != 0)))
+/// f over one run. Truth values become 0 and 1 first. f32 tells the compiler which steps are 0, that it vectorises;
+/// other types stay short.
+template <binary_fn f, class T, bool truth>
+void run(const std::byte* left, std::int64_t step_a, const std::byte* right, std::int64_t step_b, std::byte* out,
+         std::int64_t n) noexcept {
+  const T* const a = reinterpret_cast<const T*>(left);
+  const T* const b = reinterpret_cast<const T*>(right);
+  auto* const y = reinterpret_cast<decltype(one<f>(T{}, T{}))*>(out);
+  if constexpr (truth) {
+    const auto bit = [](T v) { return static_cast<T>(v != 0); };
+    for (std::int64_t i = 0; i < n; ++i) y[i] = one<f>(bit(a[i * step_a]), bit(b[i * step_b]));
+  } else if constexpr (!std::is_same_v<T, float>) {
+    for (std::int64_t i = 0; i < n; ++i) y[i] = settled(one<f>(a[i * step_a], b[i * step_b]));
+  } else {
+    with_avx2([ a, step_a, b, step_b, y, n ]() __attribute__((always_inline)) {
+      if (step_a != 0 && step_b != 0)
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(one<f>(a[i], b[i]));
+      else if (step_a != 0)
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(one<f>(a[i], *b));
+      else if (step_b != 0)
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(one<f>(*a, b[i]));
+      else
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(one<f>(*a, *b));
+    });
   }
 }
 
-#undef DSMM_FUNCTION
+/// The run of a function, or nullptr where it has no meaning for T.
+template <binary_fn f, class T, bool truth>
+constexpr run_function choose() noexcept {
+  if constexpr (truth ? !is_logic(f) && f != binary_fn::equal
+                      : is_logic(f) || (is_bitwise(f) && !std::is_integral_v<T>))
+    return nullptr;
+  else return &run<f, T, truth>;
+}
 
-inline run_function run_of(binary_fn f, dtype x, dtype y) noexcept {
+template <class T, bool truth>
+inline constexpr auto runs = []<std::size_t... f>(std::index_sequence<f...>) {
+  return std::array<run_function, sizeof...(f)>{choose<static_cast<binary_fn>(f), T, truth>()...};
+}
+(std::make_index_sequence<static_cast<std::size_t>(binary_fn::count)>{});
+
+inline run_function run_of(binary_fn f, dtype x) noexcept {
+  const auto at = static_cast<std::size_t>(f);
+  if (x == dtype::b8) return runs<std::uint8_t, true>[at];
   run_function found = nullptr;
-  if (x == dtype::b8) return logic_of(f);
-  visit_numeric(x, [&]<class T>(T) { found = y == dtype::b8 ? question_of<T>(f) : function_of<T>(f); });
+  visit_numeric(x, [&]<class T>(T) { found = runs<T, false>[at]; });
   return found;
 }
 
@@ -209,7 +194,7 @@ inline void nd_binary(const call& c) noexcept {
   const auto f = c.choice<binary_fn>(0);
   const view &a = c.in[0], &b = c.in[1], &y = c.out[0];
   const nest<2> loops = broadcast_nest(y, a, b);
-  const binary_impl::run_function run = binary_impl::run_of(f, a.type, y.type);
+  const binary_impl::run_function run = binary_impl::run_of(f, a.type);
   if (run == nullptr) return;
   const auto size = static_cast<std::int64_t>(size_of(a.type)), y_size = static_cast<std::int64_t>(size_of(y.type));
   loops.run(c.exec, [&](std::int64_t at, const std::array<std::int64_t, 2>& from, std::int64_t n) {

@@ -50,7 +50,10 @@ struct epilogue {
   float alpha = 0.0f, beta = 0.0f;
 
   explicit epilogue(const call& c) noexcept
-      : bias(c.in[2].data), residual(c.in[3].data), act(c.choice<unary_fn>(2)), alpha(c.attribute_f32(3)),
+      : bias(c.in[2].data),
+        residual(c.in[3].data),
+        act(c.choice<unary_fn>(2)),
+        alpha(c.attribute_f32(3)),
         beta(c.attribute_f32(4)) {}
 
   /// y[0 .. n) of a plane; `offset` says where in y it lies.
@@ -91,7 +94,8 @@ inline std::int64_t task_rows(const conv_shape& s, const gemm_kernel& v) noexcep
 
 inline void dense(const call& c, const conv_shape& s) noexcept {
   const gemm_kernel& v = gemm_kernel_for(c.level);
-  const std::int64_t outputs = s.window.outputs(), depth = s.depth(), columns = (outputs + gemm_columns - 1) / gemm_columns;
+  const std::int64_t outputs = s.window.outputs(), depth = s.depth(),
+                     columns = (outputs + gemm_columns - 1) / gemm_columns;
   const std::int64_t rows = task_rows(s, v), row_tasks = (s.out_channels + rows - 1) / rows;
   const std::int64_t packed = gemm_packed_rows(v, s.out_channels, depth);
   const float* weights = reinterpret_cast<const float*>(c.packed);
@@ -110,16 +114,17 @@ inline void dense(const call& c, const conv_shape& s) noexcept {
     const float* const x = c.in[0].as<const float>() + (batch * s.groups + group) * s.in_channels * s.window.inputs();
     const std::int64_t first = (batch * s.groups + group) * s.out_channels;
     float* const y = c.out[0].as<float>() + first * outputs;
-    gemm(v, weights + group * packed, row, std::min(row + rows, s.out_channels), column,
-         std::min(column + gemm_columns, outputs), depth, y, outputs,
-         [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
-           window_columns(s.window, n, count).write(x, k0, steps, v.columns, to);
-           return to;
-         },
-         [&](std::int64_t m, std::int64_t tile_rows, std::int64_t n, std::int64_t count) {
-           for (std::int64_t r = m; r < m + tile_rows; ++r)
-             after.apply(y + r * outputs + n, (first + r) * outputs + n, group * s.out_channels + r, count);
-         });
+    gemm(
+        v, weights + group * packed, row, std::min(row + rows, s.out_channels), column,
+        std::min(column + gemm_columns, outputs), depth, y, outputs,
+        [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
+          window_columns(s.window, n, count).write(x, k0, steps, v.columns, to);
+          return to;
+        },
+        [&](std::int64_t m, std::int64_t tile_rows, std::int64_t n, std::int64_t count) {
+          for (std::int64_t r = m; r < m + tile_rows; ++r)
+            after.apply(y + r * outputs + n, (first + r) * outputs + n, group * s.out_channels + r, count);
+        });
   });
 }
 
@@ -132,7 +137,8 @@ template <class T>
 /// One row of outputs and one row of inputs below it: adds the taps of a kernel row in order. In f32 the run of outputs
 /// whose taps all lie inside goes through the variant of the instruction set first.
 template <class T>
-[[gnu::always_inline]] inline void add_row(const window_shape& s, const T* row, const T* w, T* y, depthwise_impl::run_function fast) noexcept {
+[[gnu::always_inline]] inline void add_row(const window_shape& s, const T* row, const T* w, T* y,
+                                           depthwise_impl::run_function fast) noexcept {
   const std::int64_t taps = s.kernel[2], step = s.stride[2], dilation = s.dilation[2], pad = s.pad[2];
   const std::int64_t first = std::min(s.out[2], (pad + step - 1) / step);
   const std::int64_t room = s.in[2] - 1 + pad - (taps - 1) * dilation;
@@ -154,7 +160,7 @@ template <class T>
 /// One plane: adds what one channel of the input gives.
 template <class T>
 void add_plane(const window_shape& s, const T* x, const T* w, T* y, depthwise_impl::run_function fast) noexcept {
-  with_avx2([ &s, x, w, y, fast ]() __attribute__((always_inline)) {  // for the outputs at the edges
+  with_avx2([&s, x, w, y, fast ]() __attribute__((always_inline)) {  // for the outputs at the edges
     for (std::int64_t row = 0; row < s.out[0] * s.out[1]; ++row) {
       const std::int64_t od = row / s.out[1], oh = row % s.out[1];
       for (std::int64_t kd = 0; kd < s.kernel[0]; ++kd) {
@@ -184,7 +190,8 @@ void by_plane(const call& c, const conv_shape& s) noexcept {
       for (std::int64_t i = 0; i < s.in_channels; ++i)
         add_plane(s.window,
                   c.in[0].as<const T>() + ((p / channels * s.groups + group) * s.in_channels + i) * s.window.inputs(),
-                  c.in[1].as<const T>() + (channel * s.in_channels + i) * s.window.taps(), y, depthwise_run_for(c.level));
+                  c.in[1].as<const T>() + (channel * s.in_channels + i) * s.window.taps(), y,
+                  depthwise_run_for(c.level));
       after.apply(y, p * outputs, channel, outputs);
     }
   });

@@ -89,7 +89,8 @@ public:
     const window_shape& s = shape_;
     const std::int64_t taps = s.taps(), plane = s.in[1] * s.in[2];
     const float* channel = x + k0 / taps * s.inputs();
-    std::int64_t kw = k0 % s.kernel[2], kh = k0 / s.kernel[2] % s.kernel[1], kd = k0 % taps / (s.kernel[2] * s.kernel[1]);
+    std::int64_t kw = k0 % s.kernel[2], kh = k0 / s.kernel[2] % s.kernel[1],
+                 kd = k0 % taps / (s.kernel[2] * s.kernel[1]);
     for (std::int64_t k = 0; k < steps; ++k, to += columns) {
       const std::int64_t shift_h = kh * s.dilation[1], shift_w = kw * s.dilation[2], shift_d = kd * s.dilation[0];
       for (std::size_t r = 0; r < run_count_; ++r) {
@@ -115,7 +116,8 @@ private:
   }
 
   /// `length` outputs of one row, the first of which looks at position w, inside or not.
-  [[gnu::always_inline]] void write_run(const float* row, std::int64_t w, std::int64_t length, float* to) const noexcept {
+  [[gnu::always_inline]] void write_run(const float* row, std::int64_t w, std::int64_t length,
+                                        float* to) const noexcept {
     const std::int64_t step = shape_.stride[2], size = shape_.in[2];
     std::int64_t low = 0, high = length;
     if (w < 0) low = std::min(length, (-w + step - 1) / step);

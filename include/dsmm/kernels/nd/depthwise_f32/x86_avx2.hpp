@@ -24,8 +24,7 @@ struct x86_avx2 {
 
 private:
   template <int Step>
-  [[gnu::always_inline]] DSMM_TARGET("avx2,fma")
-  static inline __m256 load(const float* from) noexcept {
+  [[gnu::always_inline]] DSMM_TARGET("avx2,fma") static inline __m256 load(const float* from) noexcept {
     const __m256 a = _mm256_loadu_ps(from);
     if constexpr (Step == 1) return a;
     const __m256 pairs = _mm256_shuffle_ps(a, _mm256_loadu_ps(from + 8), 0x88);
@@ -33,8 +32,8 @@ private:
   }
 
   template <int Step>
-  [[gnu::always_inline]] DSMM_TARGET("avx2,fma")
-  static inline std::int64_t blocks(const run& r, std::int64_t count) noexcept {
+  [[gnu::always_inline]] DSMM_TARGET("avx2,fma") static inline std::int64_t
+      blocks(const run& r, std::int64_t count) noexcept {
     std::int64_t j = 0;
     for (; j + 32 <= count; j += 32) {
       float* const y = r.y + j;
