@@ -14,6 +14,7 @@
 
 #include "dsmm/convert/onnx_import.hpp"
 #include "dsmm/model/file.hpp"
+#include "tests/convert/general_ops.hpp"
 #include "tests/fuzz/hostile_onnx.hpp"
 
 namespace {
@@ -29,6 +30,7 @@ struct tally {
 
 void check(tally& t, const std::string& name, const std::string& file, bool must_fail, const std::string* folder) {
   dsmm::convert::import_options options;
+  options.general = &find_general_op;
   if (folder != nullptr) options.folder = *folder;
   dsmm::convert::import_report report;
   const auto start = std::chrono::steady_clock::now();
@@ -48,7 +50,9 @@ int replay_all() {
   const auto visit = [&](const std::string& name, const std::string& file, bool must_fail) {
     check(t, name, file, must_fail, nullptr);
   };
-  if (!dsmm::convert::import_onnx(onnx_writer::bytes(hostile_onnx::good()))) {
+  dsmm::convert::import_options plain;
+  plain.general = &find_general_op;
+  if (!dsmm::convert::import_onnx(onnx_writer::bytes(hostile_onnx::good()), plain)) {
     std::printf("FAILED: the good file does not import\n");
     return 1;
   }
@@ -96,7 +100,9 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const auto file = dsmm::read_file(argv[i]);
     if (!file) return 1;
-    const auto imported = dsmm::convert::import_onnx(file->bytes());
+    dsmm::convert::import_options options;
+    options.general = &find_general_op;
+    const auto imported = dsmm::convert::import_onnx(file->bytes(), options);
     std::printf("%s: %s\n", argv[i], imported ? "imports" : imported.error().text);
   }
   return 0;
