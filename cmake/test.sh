@@ -33,7 +33,7 @@ preset() {
   local name=$1 log=build/test-$1.log
   say "$name: build"
   if ! cmake --preset "$name" >"$log" 2>&1; then bad "$name: configure" "$log"; return; fi
-  if ! cmake --build "build/$name" >"$log" 2>&1; then
+  if ! cmake --build "build/$name" -- -k 0 >"$log" 2>&1; then  # -k 0: see every error at once
     grep -E '(error|FAILED|undefined reference)' -A 4 "$log" | head -n 40
     bad "$name: build"
     return

@@ -88,7 +88,8 @@ public:
         const auto row = std::find_if(std::begin(npy_types), std::end(npy_types),
                                       [&](const npy_type_row& r) { return descr == r.descr; });
         if (row == std::end(npy_types))
-          return failure{errc::unsupported, "npy: element type must be bool, u1..u8, i1..i8, f2, f4 or f8, little-endian"};
+          return failure{errc::unsupported,
+                         "npy: element type must be bool, u1..u8, i1..i8, f2, f4 or f8, little-endian"};
         out.type = row->type;
       } else if (which == 1) {
         if (word("True")) return failure{errc::unsupported, "npy: array is in Fortran order; save it in C order"};

@@ -18,7 +18,8 @@ TEST_CASE("nd_matmul: f32 of every variant equals one chain of fused multiply-ad
   struct row {
     std::int64_t m, n, k;
   };
-  for (const row& r : {row{1, 1, 1}, row{5, 7, 3}, row{17, 70, 33}, row{1, 100, 300}, row{130, 16, 257}, row{64, 65, 64}})
+  for (const row& r :
+       {row{1, 1, 1}, row{5, 7, 3}, row{17, 70, 33}, row{1, 100, 300}, row{130, 16, 257}, row{64, 65, 64}})
     for (const int trans : {0, 1, 2, 3}) {
       const bool ta = (trans & 1) != 0, tb = (trans & 2) != 0;
       const auto a = ta ? tensor<float>::random({2, r.k, r.m}, 1) : tensor<float>::random({2, r.m, r.k}, 1);
@@ -36,14 +37,14 @@ TEST_CASE("nd_matmul: f32 of every variant equals one chain of fused multiply-ad
             }
             expected.push_back(sum * 0.5f + 2.0f * c[static_cast<std::size_t>(n)]);
           }
-      for (const auto& [level, name, below, here] : dsmm::isa_rows) {
-        if (!here()) continue;
+      for (const auto& set : dsmm::isa_rows) {
+        if (!set.here()) continue;
         for (const unsigned width : {1u, 3u}) {
           dsmm::thread_pool pool(width);
           tensor<float> y({2, r.m, r.n});
           nd_case::run(nd::nd_matmul, {a.view(), b.view(), c.view()}, {y.view()},
-                       {ta, tb, bits(0.5f), bits(2.0f), 0, 0, 0}, nd::nd_matmul_scratch, level, pool.handle());
-          CHECK_MESSAGE(y.values() == expected, name);
+                       {ta, tb, bits(0.5f), bits(2.0f), 0, 0, 0}, nd::nd_matmul_scratch, set.id, pool.handle());
+          CHECK_MESSAGE(y.values() == expected, set.name);
         }
       }
     }

@@ -10,6 +10,7 @@
 #include "dsmm/kernels/math.hpp"
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/conv_shape.hpp"
+#include "dsmm/kernels/nd/depthwise_f32.hpp"
 #include "dsmm/kernels/nd/gemm_f32.hpp"
 #include "dsmm/kernels/nd/math64.hpp"
 #include "dsmm/kernels/nd/unary.hpp"
@@ -49,7 +50,10 @@ struct epilogue {
   float alpha = 0.0f, beta = 0.0f;
 
   explicit epilogue(const call& c) noexcept
-      : bias(c.in[2].data), residual(c.in[3].data), act(c.choice<unary_fn>(2)), alpha(c.attribute_f32(3)),
+      : bias(c.in[2].data),
+        residual(c.in[3].data),
+        act(c.choice<unary_fn>(2)),
+        alpha(c.attribute_f32(3)),
         beta(c.attribute_f32(4)) {}
 
   /// y[0 .. n) of a plane; `offset` says where in y it lies.
@@ -90,7 +94,8 @@ inline std::int64_t task_rows(const conv_shape& s, const gemm_kernel& v) noexcep
 
 inline void dense(const call& c, const conv_shape& s) noexcept {
   const gemm_kernel& v = gemm_kernel_for(c.level);
-  const std::int64_t outputs = s.window.outputs(), depth = s.depth(), columns = (outputs + gemm_columns - 1) / gemm_columns;
+  const std::int64_t outputs = s.window.outputs(), depth = s.depth(),
+                     columns = (outputs + gemm_columns - 1) / gemm_columns;
   const std::int64_t rows = task_rows(s, v), row_tasks = (s.out_channels + rows - 1) / rows;
   const std::int64_t packed = gemm_packed_rows(v, s.out_channels, depth);
   const float* weights = reinterpret_cast<const float*>(c.packed);
@@ -109,50 +114,67 @@ inline void dense(const call& c, const conv_shape& s) noexcept {
     const float* const x = c.in[0].as<const float>() + (batch * s.groups + group) * s.in_channels * s.window.inputs();
     const std::int64_t first = (batch * s.groups + group) * s.out_channels;
     float* const y = c.out[0].as<float>() + first * outputs;
-    gemm(v, weights + group * packed, row, std::min(row + rows, s.out_channels), column,
-         std::min(column + gemm_columns, outputs), depth, y, outputs,
-         [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
-           window_columns(s.window, n, count).write(x, k0, steps, v.columns, to);
-           return to;
-         },
-         [&](std::int64_t m, std::int64_t tile_rows, std::int64_t n, std::int64_t count) {
-           for (std::int64_t r = m; r < m + tile_rows; ++r)
-             after.apply(y + r * outputs + n, (first + r) * outputs + n, group * s.out_channels + r, count);
-         });
+    gemm(
+        v, weights + group * packed, row, std::min(row + rows, s.out_channels), column,
+        std::min(column + gemm_columns, outputs), depth, y, outputs,
+        [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
+          window_columns(s.window, n, count).write(x, k0, steps, v.columns, to);
+          return to;
+        },
+        [&](std::int64_t m, std::int64_t tile_rows, std::int64_t n, std::int64_t count) {
+          for (std::int64_t r = m; r < m + tile_rows; ++r)
+            after.apply(y + r * outputs + n, (first + r) * outputs + n, group * s.out_channels + r, count);
+        });
   });
 }
 
-/// One plane: every tap adds its shifted copy of the input, in order.
 template <class T>
-void add_plane(const window_shape& s, const T* x, const T* w, T* y) noexcept {
-  for (std::int64_t kd = 0; kd < s.kernel[0]; ++kd)
-    for (std::int64_t od = tap_range(s, 0, kd).low; od < tap_range(s, 0, kd).high; ++od) {
-      const std::int64_t d = od * s.stride[0] + kd * s.dilation[0] - s.pad[0];
-      for (std::int64_t oh = 0; oh < s.out[1]; ++oh)
+[[gnu::always_inline]] inline T add_product(T a, T b, T sum) noexcept {
+  if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, sum);
+  else return __builtin_fma(a, b, sum);
+}
+
+/// One row of outputs and one row of inputs below it: adds the taps of a kernel row in order. In f32 the run of outputs
+/// whose taps all lie inside goes through the variant of the instruction set first.
+template <class T>
+[[gnu::always_inline]] inline void add_row(const window_shape& s, const T* row, const T* w, T* y,
+                                           depthwise_impl::run_function fast) noexcept {
+  const std::int64_t taps = s.kernel[2], step = s.stride[2], dilation = s.dilation[2], pad = s.pad[2];
+  const std::int64_t first = std::min(s.out[2], (pad + step - 1) / step);
+  const std::int64_t room = s.in[2] - 1 + pad - (taps - 1) * dilation;
+  const std::int64_t inside = room < 0 ? first : std::max(first, std::min(s.out[2], room / step + 1));
+  const auto one_by_one = [&](std::int64_t begin, std::int64_t end) __attribute__((always_inline)) {
+    for (std::int64_t j = begin; j < end; ++j)
+      for (std::int64_t k = 0; k < taps; ++k) {
+        const std::int64_t at = j * step + k * dilation - pad;
+        if (at >= 0 && at < s.in[2]) y[j] = add_product(w[k], row[at], y[j]);
+      }
+  };
+  std::int64_t done = first;
+  if constexpr (std::is_same_v<T, float>)
+    if (inside > first) done += fast({row + first * step - pad, step, dilation, taps, w, y + first, inside - first});
+  one_by_one(0, first);
+  one_by_one(done, s.out[2]);
+}
+
+/// One plane: adds what one channel of the input gives.
+template <class T>
+void add_plane(const window_shape& s, const T* x, const T* w, T* y, depthwise_impl::run_function fast) noexcept {
+  with_avx2([&s, x, w, y, fast ]() __attribute__((always_inline)) {  // for the outputs at the edges
+    for (std::int64_t row = 0; row < s.out[0] * s.out[1]; ++row) {
+      const std::int64_t od = row / s.out[1], oh = row % s.out[1];
+      for (std::int64_t kd = 0; kd < s.kernel[0]; ++kd) {
+        const std::int64_t d = od * s.stride[0] + kd * s.dilation[0] - s.pad[0];
+        if (d < 0 || d >= s.in[0]) continue;
         for (std::int64_t kh = 0; kh < s.kernel[1]; ++kh) {
           const std::int64_t h = oh * s.stride[1] + kh * s.dilation[1] - s.pad[1];
           if (h < 0 || h >= s.in[1]) continue;
-          const T* const row = x + (d * s.in[1] + h) * s.in[2];
-          T* const out = y + (od * s.out[1] + oh) * s.out[2];
-          for (std::int64_t kw = 0; kw < s.kernel[2]; ++kw) {
-            const tap_range range(s, 2, kw);
-            const T factor = w[(kd * s.kernel[1] + kh) * s.kernel[2] + kw];
-            const T* const from = row + kw * s.dilation[2] - s.pad[2];
-            const std::int64_t step = s.stride[2], low = range.low, high = range.high;
-            const auto add = [](T a, T b, T sum) __attribute__((always_inline)) {
-              if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, sum);
-              else return __builtin_fma(a, b, sum);
-            };
-            with_avx2([ =, &s ]() __attribute__((always_inline)) {
-              static_cast<void>(s);
-              if (step == 1)
-                for (std::int64_t j = low; j < high; ++j) out[j] = add(factor, from[j], out[j]);
-              else
-                for (std::int64_t j = low; j < high; ++j) out[j] = add(factor, from[j * step], out[j]);
-            });
-          }
+          add_row(s, x + (d * s.in[1] + h) * s.in[2], w + (kd * s.kernel[1] + kh) * s.kernel[2], y + row * s.out[2],
+                  fast);
         }
+      }
     }
+  });
 }
 
 /// Planes one by one, channels ascending: depthwise convolutions, and f64.
@@ -168,7 +190,8 @@ void by_plane(const call& c, const conv_shape& s) noexcept {
       for (std::int64_t i = 0; i < s.in_channels; ++i)
         add_plane(s.window,
                   c.in[0].as<const T>() + ((p / channels * s.groups + group) * s.in_channels + i) * s.window.inputs(),
-                  c.in[1].as<const T>() + (channel * s.in_channels + i) * s.window.taps(), y);
+                  c.in[1].as<const T>() + (channel * s.in_channels + i) * s.window.taps(), y,
+                  depthwise_run_for(c.level));
       after.apply(y, p * outputs, channel, outputs);
     }
   });

@@ -34,8 +34,8 @@ template <class V>
 inline constexpr gemm_kernel gemm_kernel_of{V::rows, V::columns, gemm_impl::tiles_of<V>.data()};
 
 inline const gemm_kernel& gemm_kernel_for(isa level) noexcept {
-  return *gemm_variants::choose(level,
-                                []<class V>(std::type_identity<V>) -> const gemm_kernel* { return &gemm_kernel_of<V>; });
+  return *gemm_variants::choose(
+      level, []<class V>(std::type_identity<V>) -> const gemm_kernel* { return &gemm_kernel_of<V>; });
 }
 
 /// Steps of k whose columns are packed at once, and columns of a task: 64 KiB of packed columns lie on the stack and

@@ -78,7 +78,8 @@ inline double log(double x) noexcept {
   const std::uint64_t bits = std::bit_cast<std::uint64_t>(x);
   const std::int64_t k = static_cast<std::int64_t>(bits - 0x3FE6'A09E'667F'3BCDu) >> 52;
   e += k;
-  const double f = std::bit_cast<double>(bits - (static_cast<std::uint64_t>(k) << 52)) - 1.0;  // [sqrt(1/2)-1, sqrt(2)-1)
+  const double f =
+      std::bit_cast<double>(bits - (static_cast<std::uint64_t>(k) << 52)) - 1.0;  // [sqrt(1/2)-1, sqrt(2)-1)
   const double s = f / (2.0 + f), z = s * s, half = 0.5 * f * f;
   const double r = z * horner(z, 2.0 / 23, 2.0 / 21, 2.0 / 19, 2.0 / 17, 2.0 / 15, 2.0 / 13, 2.0 / 11, 2.0 / 9, 2.0 / 7,
                               2.0 / 5, 2.0 / 3);

@@ -91,7 +91,8 @@ struct general_op {
     return r;
   }
 
-  static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p, std::span<std::byte> memory) noexcept {
+  static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p,
+                              std::span<std::byte> memory) noexcept {
     const general_kernel& kernel = *find_kernel(op.kind());
     p.kernel = &kernel;
     p.c = call_of(op, &bind, bind.level);
@@ -120,9 +121,10 @@ struct general_op {
       if (widened_bytes(p.in[i]) == 0) continue;
       c.in[i].data = at;
       at += widened_bytes(p.in[i]);
-      kernels::nd::for_runs(c.exec, p.in[i].count(), kernels::nd::element_grain, [&](std::int64_t begin, std::int64_t end) {
-        kernels::nd::widen_all(p.in[i], c.in[i].as<float>(), begin, end);
-      });
+      kernels::nd::for_runs(c.exec, p.in[i].count(), kernels::nd::element_grain,
+                            [&](std::int64_t begin, std::int64_t end) {
+                              kernels::nd::widen_all(p.in[i], c.in[i].as<float>(), begin, end);
+                            });
     }
     for (std::uint32_t k = 0; k < c.outputs; ++k) {
       if (widened_bytes(p.out[k]) == 0) continue;
@@ -132,9 +134,10 @@ struct general_op {
     p.kernel->run(c);
     for (std::uint32_t k = 0; k < c.outputs; ++k) {
       if (widened_bytes(p.out[k]) == 0) continue;
-      kernels::nd::for_runs(c.exec, p.out[k].count(), kernels::nd::element_grain, [&](std::int64_t begin, std::int64_t end) {
-        kernels::nd::narrow_all(c.out[k].as<const float>(), p.out[k], begin, end, false);
-      });
+      kernels::nd::for_runs(c.exec, p.out[k].count(), kernels::nd::element_grain,
+                            [&](std::int64_t begin, std::int64_t end) {
+                              kernels::nd::narrow_all(c.out[k].as<const float>(), p.out[k], begin, end, false);
+                            });
     }
   }
 

@@ -23,7 +23,8 @@ struct generic {
   static constexpr int rows = 4, columns = 16;
 
   template <int R>
-  static void tile(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row, bool first) noexcept {
+  static void tile(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row,
+                   bool first) noexcept {
     float sum[R][columns];
     for (int r = 0; r < R; ++r)
       for (int j = 0; j < columns; ++j) sum[r][j] = first ? 0.0f : c[r * row + j];
@@ -39,6 +40,7 @@ struct generic {
 template <class V>
 inline constexpr auto tiles_of = []<int... R>(std::integer_sequence<int, R...>) {
   return std::array<tile_function, V::rows>{&V::template tile<R + 1>...};
-}(std::make_integer_sequence<int, V::rows>{});
+}
+(std::make_integer_sequence<int, V::rows>{});
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd::gemm_impl

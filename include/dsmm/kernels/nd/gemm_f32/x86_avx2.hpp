@@ -25,9 +25,10 @@ struct x86_avx2 {
 
 private:
   template <int... r>
-  [[gnu::always_inline]] DSMM_TARGET("avx2,fma")
-  static inline void run(std::integer_sequence<int, r...>, const float* a, const float* b, std::size_t depth, float* c,
-                         std::ptrdiff_t row, bool first) noexcept {
+  [[gnu::always_inline]] DSMM_TARGET("avx2,fma") static inline void run(std::integer_sequence<int, r...>,
+                                                                        const float* a, const float* b,
+                                                                        std::size_t depth, float* c, std::ptrdiff_t row,
+                                                                        bool first) noexcept {
     __m256 low[] = {(first ? _mm256_setzero_ps() : _mm256_loadu_ps(c + r * row))...};
     __m256 high[] = {(first ? _mm256_setzero_ps() : _mm256_loadu_ps(c + r * row + 8))...};
     for (std::size_t k = 0; k < depth; ++k, a += rows, b += columns) {

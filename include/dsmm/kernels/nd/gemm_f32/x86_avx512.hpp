@@ -25,9 +25,9 @@ struct x86_avx512 {
 
 private:
   template <int... r>
-  [[gnu::always_inline]] DSMM_TARGET("avx512f")
-  static inline void run(std::integer_sequence<int, r...>, const float* a, const float* b, std::size_t depth, float* c,
-                         std::ptrdiff_t row, bool first) noexcept {
+  [[gnu::always_inline]] DSMM_TARGET("avx512f") static inline void run(std::integer_sequence<int, r...>, const float* a,
+                                                                       const float* b, std::size_t depth, float* c,
+                                                                       std::ptrdiff_t row, bool first) noexcept {
     __m512 low[] = {(first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + r * row))...};
     __m512 high[] = {(first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + r * row + 16))...};
     for (std::size_t k = 0; k < depth; ++k, a += rows, b += columns) {
