@@ -56,7 +56,15 @@ public:
   void run(std::int32_t begin, std::int32_t end) noexcept {
     packed_.kernel->rows_u8(packed_, epilogue_, in_, out_, begin, end);
   }
+  /// The same for some of the panels of weights.
+  void run(std::int32_t begin, std::int32_t end, std::int32_t first_panel, std::int32_t last_panel) noexcept {
+    dsmm::kernels::conv_packed part = packed_;
+    part.panels += first_panel;
+    part.panel_count = last_panel - first_panel;
+    part.kernel->rows_u8(part, epilogue_, in_, out_, begin, end);
+  }
   std::int32_t rows() const noexcept { return out_.shape.h; }
+  std::int32_t panels() const noexcept { return packed_.panel_count; }
   /// Seconds of one call.
   double time() {
     return best_time([&] { run(0, rows()); });
