@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,6 +37,10 @@ public:
     x_.resize(x_bytes + 64);
     auto* const x = reinterpret_cast<std::uint8_t*>(aligned(x_));
     for (std::size_t i = 0; i < x_bytes; ++i) x[i] = static_cast<std::uint8_t>(random.below(256));
+    if (pad != 0) {  // padding of zero point 0, as behind a ReLU
+      std::fill_n(x, x_row * pad, std::uint8_t{0});
+      std::fill_n(x + x_row * (l.height + pad), x_row * pad, std::uint8_t{0});
+    }
     fill_weights(random, form);
     y_.resize(static_cast<std::size_t>(l.output().count()) + 64);
     const std::size_t channels = packed_channels(g);
@@ -49,6 +54,8 @@ public:
     } else {
       memory_.resize(conv_impl::pack_bytes(g, form.group, kernel) + 64);
       packed_ = conv_impl::pack(g, kernel, {w8_.data(), scales_.data(), form.group}, x_row, l.in, aligned(memory_));
+      packed_.zero_rows = pad;
+      packed_.used_rows = l.height;
     }
   }
   timed_layer(const timed_layer&) = delete;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dsmm's side of bench/peers/peers.py: builds the network that a text file lists, its constants from a binary file, then
-// obeys lines on stdin. net NET.txt WEIGHTS.bin INPUT.bin THREADS BITS
+// dsmm's side of bench/peers/peers.py: builds the network that a text file lists, its constants from a binary file,
+// then obeys lines on stdin. net NET.txt WEIGHTS.bin INPUT.bin THREADS BITS
 //   write FILE      runs once, writes the bytes of the last value
 //   time SECONDS    prints the shortest run in microseconds
 #include <algorithm>

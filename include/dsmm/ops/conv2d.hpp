@@ -198,6 +198,10 @@ struct conv2d_op {
     p.output = bind.output;
     const spatial_window window = window_of(op);
     p.first_tap = window.pad_top * p.input.row + window.pad_left * p.input.pixel;
+    for (std::int32_t g = 0; op.input(0).zero_point == 0 && g < p.conv.group_count; ++g) {
+      p.conv.groups[g].zero_rows = window.pad_top;
+      p.conv.groups[g].used_rows = p.input.shape.h;
+    }
     p.tasks = p.conv.tasks(p.output, p.input);
     return {};
   }
