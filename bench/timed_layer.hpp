@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,6 +37,10 @@ public:
     x_.resize(x_bytes + 64);
     auto* const x = reinterpret_cast<std::uint8_t*>(aligned(x_));
     for (std::size_t i = 0; i < x_bytes; ++i) x[i] = static_cast<std::uint8_t>(random.below(256));
+    if (pad != 0) {  // padding of zero point 0, as behind a ReLU
+      std::fill_n(x, x_row * pad, std::uint8_t{0});
+      std::fill_n(x + x_row * (l.height + pad), x_row * pad, std::uint8_t{0});
+    }
     fill_weights(random, form);
     y_.resize(static_cast<std::size_t>(l.output().count()) + 64);
     const std::size_t channels = packed_channels(g);
@@ -49,6 +54,8 @@ public:
     } else {
       memory_.resize(conv_impl::pack_bytes(g, form.group, kernel) + 64);
       packed_ = conv_impl::pack(g, kernel, {w8_.data(), scales_.data(), form.group}, x_row, l.in, aligned(memory_));
+      packed_.zero_rows = pad;
+      packed_.used_rows = l.height;
     }
   }
   timed_layer(const timed_layer&) = delete;
@@ -56,7 +63,15 @@ public:
   void run(std::int32_t begin, std::int32_t end) noexcept {
     packed_.kernel->rows_u8(packed_, epilogue_, in_, out_, begin, end);
   }
+  /// The same for some of the panels of weights.
+  void run(std::int32_t begin, std::int32_t end, std::int32_t first_panel, std::int32_t last_panel) noexcept {
+    dsmm::kernels::conv_packed part = packed_;
+    part.panels += first_panel;
+    part.panel_count = last_panel - first_panel;
+    part.kernel->rows_u8(part, epilogue_, in_, out_, begin, end);
+  }
   std::int32_t rows() const noexcept { return out_.shape.h; }
+  std::int32_t panels() const noexcept { return packed_.panel_count; }
   /// Seconds of one call.
   double time() {
     return best_time([&] { run(0, rows()); });

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "dsmm/core/thread_pool.hpp"
-#include "dsmm/model/file.hpp"
-#include "dsmm/model/model.hpp"
 #include "dsmm/graph/self_test.hpp"
 #include "dsmm/graph/session.hpp"
+#include "dsmm/model/file.hpp"
+#include "dsmm/model/model.hpp"
 #include "tools/commands.hpp"
 #include "tools/general_ops.hpp"
 #include "tools/npy.hpp"
@@ -153,7 +153,9 @@ void run(CLI::App& app) {
   app.add_option("-i,--input", o->inputs, "NAME=FILE.npy; a leading dimension runs item after item")->expected(1, -1);
   app.add_option("-o,--output", o->output, "folder for one .npy per output")->capture_default_str();
   app.add_option("--program", o->program, "entry point; the first one by default");
-  app.add_option("--isa", o->isa, "instruction set: generic, x86_avx2, x86_avx512vnni, arm_neon, arm_neondot");
+  app.add_option(
+      "--isa", o->isa,
+      "instruction set: generic, x86_sse41, x86_avx2, x86_avxvnni, x86_avx512vnni, arm_neon, arm_neondot, arm_i8mm");
   app.add_option("--threads", o->threads, "threads; never changes a result")->check(CLI::Range(1, 256));
   app.add_flag("--fresh", o->fresh, "forget the states before each item");
   app.callback([o] { run_model(*o); });

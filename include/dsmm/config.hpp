@@ -23,7 +23,7 @@
 #endif
 
 /// Compiles one function for the named instruction sets; the caller must have asked isa::has() first.
-#if DSMM_X86 && (defined(__GNUC__) || defined(__clang__))
+#if (DSMM_X86 || DSMM_ARM64) && (defined(__GNUC__) || defined(__clang__))
 #define DSMM_TARGET(features) __attribute__((target(features)))
 #else
 #define DSMM_TARGET(features)
@@ -32,6 +32,14 @@
 // 1 in units that link dsmm::compiled instead of compiling every operator themselves; set by that target.
 #if !defined(DSMM_COMPILED)
 #define DSMM_COMPILED 0
+#endif
+
+/// Whether Arm's dot products can be compiled function by function. clang offers them only to whole units that are
+/// built for them (up to 15), and later ones have not been tried.
+#if DSMM_ARM64 && defined(__GNUC__) && !defined(__clang__)
+#define DSMM_ARM_DOT 1
+#else
+#define DSMM_ARM_DOT 0
 #endif
 
 // Two units with different -march would otherwise share one inline symbol and the linker would keep either copy:

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "tests/kernels/conv_case.hpp"
 #include "tests/kernels/golden.hpp"
 
@@ -107,6 +109,41 @@ TEST_CASE("vectors and series: few pixels, or one pixel wide") {
     CAPTURE(c.text());
     check<std::uint8_t>(c);
     check<float>(c);
+  }
+}
+
+TEST_CASE("rows of zeros above and below, told or not, change nothing") {
+  rng random(7);
+  for (int i = 0; i < 60; ++i) {
+    conv_case c = conv_case::random(random);
+    if (i % 2 == 0) c.geometry.dilation_h = c.geometry.stride_h = 1;
+    c.geometry.kernel_h = 3 + i % 5;
+    c.out_h = 3 + i % 12;
+    c.out_w = 1 + i % 15;
+    c.fill(random);
+    const auto rows = static_cast<std::uint32_t>(c.in_h());
+    const auto above = static_cast<std::int32_t>(random.below(rows)),
+               used = static_cast<std::int32_t>(random.below(rows));
+    for (std::int32_t row = 0; row < c.in_h(); ++row)
+      if (row < above || row >= above + used)
+        std::fill_n(c.x.begin() + row * c.x_row, std::min(c.x_row, c.x.end() - (c.x.begin() + row * c.x_row)),
+                    std::byte{0});
+    CAPTURE(c.text());
+    CAPTURE(above);
+    CAPTURE(used);
+    const auto expected = run<std::uint8_t>(c, isa::generic, false);
+    conv_variants::for_each([&]<class V>(std::type_identity<V>) {
+      if (!has_isa(V::required)) return;
+      CAPTURE(to_string(V::required));
+      aligned_bytes memory(conv_pack_bytes(c.geometry, V::required));
+      conv_packed p = conv_pack(c.geometry, V::required, c.w8.data(), c.x_row, c.x_pixel, memory.data());
+      p.zero_rows = above;
+      p.used_rows = used;
+      golden::guarded<std::uint8_t> y(c.y_shape(), c.y_pixel(), 77);
+      for (std::int32_t row = 0; row < c.out_h; row += 2)
+        conv_rows_u8(p, c.epilogue(), c.x_view(), y.view, row, std::min(row + 2, c.out_h));
+      CHECK(y.buffer == expected.buffer);
+    });
   }
 }
 

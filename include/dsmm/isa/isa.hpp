@@ -11,6 +11,8 @@
 #include "dsmm/core/result.hpp"
 #if DSMM_ARM64 && __has_include(<sys/auxv.h>)
 #include <sys/auxv.h>
+#elif DSMM_X86
+#include <cpuid.h>
 #endif
 
 namespace dsmm::inline DSMM_ABI {
@@ -19,10 +21,13 @@ namespace dsmm::inline DSMM_ABI {
 /// Which one runs changes the time and never a bit of the result.
 enum class isa : std::uint8_t {
   generic,         ///< plain C++: the specification of every kernel
+  x86_sse41,       ///< SSE4.1: small boxes without AVX, Goldmont, Tremont
   x86_avx2,        ///< AVX2, FMA: Haswell, Zen
+  x86_avxvnni,     ///< AVX2 and AVX-VNNI: Alder Lake and later, clients without AVX-512
   x86_avx512vnni,  ///< AVX-512 F, BW, VL and VNNI: Cascade Lake, Ice Lake, Zen 4
   arm_neon,        ///< every 64-bit Arm
   arm_neondot,     ///< dot product: Cortex-A75, A55 and later
+  arm_i8mm,        ///< dot product of u8 and s8: Cortex-A510, Neoverse V1 and later
 };
 
 /// One instruction set: what it is called in DSMM_ISA and --isa, what it contains, and whether this machine has it.
@@ -38,19 +43,30 @@ namespace isa_impl {
 constexpr bool always() noexcept { return true; }
 
 #if DSMM_X86
-// Both ask CPUID for the feature and XGETBV whether the operating system saves the registers.
+// They ask CPUID for the feature and XGETBV whether the operating system saves the registers.
+inline bool has_sse41() noexcept {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("ssse3");
+}
 inline bool has_avx2() noexcept {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+/// Neither g++ 12 nor clang 14 know the name, so the bit is asked for: leaf 7, subleaf 1, EAX 4.
+inline bool has_avxvnni() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1u << 4) != 0;
 }
 inline bool has_avx512vnni() noexcept {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
-#elif DSMM_ARM64 && defined(HWCAP_ASIMDDP)
+#elif DSMM_ARM64 && defined(HWCAP_ASIMDDP) && defined(HWCAP2_I8MM)
 inline bool has_neondot() noexcept { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+inline bool has_i8mm() noexcept { return has_neondot() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
 #elif DSMM_ARM64
 inline bool has_neondot() noexcept { return false; }
+inline bool has_i8mm() noexcept { return false; }
 #endif
 
 }  // namespace isa_impl
@@ -59,11 +75,14 @@ inline bool has_neondot() noexcept { return false; }
 inline constexpr std::array isa_rows {
   isa_row{isa::generic, "generic", isa::generic, isa_impl::always},
 #if DSMM_X86
-      isa_row{isa::x86_avx2, "x86_avx2", isa::generic, isa_impl::has_avx2},
+      isa_row{isa::x86_sse41, "x86_sse41", isa::generic, isa_impl::has_sse41},
+      isa_row{isa::x86_avx2, "x86_avx2", isa::x86_sse41, isa_impl::has_avx2},
+      isa_row{isa::x86_avxvnni, "x86_avxvnni", isa::x86_avx2, isa_impl::has_avxvnni},
       isa_row{isa::x86_avx512vnni, "x86_avx512vnni", isa::x86_avx2, isa_impl::has_avx512vnni},
 #elif DSMM_ARM64
       isa_row{isa::arm_neon, "arm_neon", isa::generic, isa_impl::always},
       isa_row{isa::arm_neondot, "arm_neondot", isa::arm_neon, isa_impl::has_neondot},
+      isa_row{isa::arm_i8mm, "arm_i8mm", isa::arm_neondot, isa_impl::has_i8mm},
 #endif
 };
 
@@ -111,7 +130,8 @@ inline result<isa> find_isa(std::string_view name) noexcept {
     return failure{errc::unsupported, "this machine lacks the instruction set: unset DSMM_ISA or name a smaller one"}
         .named(name.data(), name.size());
   }
-  return failure{errc::not_found, "no instruction set of that name (generic, x86_avx2, x86_avx512vnni, arm_neon, ..)"}
+  return failure{errc::not_found,
+                 "no instruction set of that name (generic, x86_sse41, x86_avx2, x86_avx512vnni, arm_neon, ..)"}
       .named(name.data(), name.size());
 }
 

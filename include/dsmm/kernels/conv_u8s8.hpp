@@ -13,13 +13,27 @@
 #if DSMM_X86
 #include "dsmm/kernels/conv_u8s8/x86_avx2.hpp"
 #include "dsmm/kernels/conv_u8s8/x86_avx512vnni.hpp"
+#include "dsmm/kernels/conv_u8s8/x86_avxvnni.hpp"
+#include "dsmm/kernels/conv_u8s8/x86_sse41.hpp"
+#elif DSMM_ARM64
+#include "dsmm/kernels/conv_u8s8/arm_neon.hpp"
+#endif
+#if DSMM_ARM_DOT
+#include "dsmm/kernels/conv_u8s8/arm_i8mm.hpp"
+#include "dsmm/kernels/conv_u8s8/arm_neondot.hpp"
 #endif
 
 /// Direct convolution u8 x s8 -> u8 or f32, for images, series and vectors alike: no im2col, one list of offsets.
 namespace dsmm::inline DSMM_ABI::kernels {
 
 #if DSMM_X86
-using conv_variants = kernel_list<conv_u8s8_impl::x86_avx512vnni, conv_u8s8_impl::x86_avx2, conv_u8s8_impl::generic>;
+using conv_variants = kernel_list<conv_u8s8_impl::x86_avx512vnni, conv_u8s8_impl::x86_avxvnni, conv_u8s8_impl::x86_avx2,
+                                  conv_u8s8_impl::x86_sse41, conv_u8s8_impl::generic>;
+#elif DSMM_ARM_DOT
+using conv_variants = kernel_list<conv_u8s8_impl::arm_i8mm, conv_u8s8_impl::arm_neondot, conv_u8s8_impl::arm_neon,
+                                  conv_u8s8_impl::generic>;
+#elif DSMM_ARM64
+using conv_variants = kernel_list<conv_u8s8_impl::arm_neon, conv_u8s8_impl::generic>;
 #else
 using conv_variants = kernel_list<conv_u8s8_impl::generic>;
 #endif

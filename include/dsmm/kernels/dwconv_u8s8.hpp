@@ -13,6 +13,8 @@
 #if DSMM_X86
 #include "dsmm/kernels/dwconv_u8s8/x86_avx2.hpp"
 #include "dsmm/kernels/dwconv_u8s8/x86_avx512vnni.hpp"
+#elif DSMM_ARM64
+#include "dsmm/kernels/dwconv_u8s8/arm_neon.hpp"
 #endif
 
 /// Depthwise convolution u8 x s8 -> u8 or f32: each channel with its own kernel. The contract is that of conv_u8s8.hpp,
@@ -22,6 +24,8 @@ namespace dsmm::inline DSMM_ABI::kernels {
 #if DSMM_X86
 using dw_variants =
     kernel_list<dwconv_u8s8_impl::x86_avx512vnni, dwconv_u8s8_impl::x86_avx2, dwconv_u8s8_impl::generic>;
+#elif DSMM_ARM64
+using dw_variants = kernel_list<dwconv_u8s8_impl::arm_neon, dwconv_u8s8_impl::generic>;
 #else
 using dw_variants = kernel_list<dwconv_u8s8_impl::generic>;
 #endif

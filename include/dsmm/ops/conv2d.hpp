@@ -11,6 +11,7 @@
 #include "dsmm/kernels/conv_u8s4.hpp"
 #include "dsmm/kernels/conv_u8s8.hpp"
 #include "dsmm/ops/conv_tables.hpp"
+#include "dsmm/ops/conv_tasks.hpp"
 #include "dsmm/ops/op.hpp"
 #include "dsmm/ops/window.hpp"
 
@@ -25,6 +26,29 @@ struct packed_conv {
   kernels::conv_epilogue epilogue{};  ///< of the first group
   bool to_u8 = true;
 
+  /// How to cut a run over x into tasks.
+  conv_tasks tasks(const operand& output, const operand& x) const noexcept {
+    const kernels::conv_geometry& g = groups[0].geometry;
+    const std::int64_t weights = std::int64_t{g.quads()} * 4 * g.out_channels * group_count;
+    // Grouped convolutions have few channels per group: their rows alone are cut.
+    return conv_tasks::of(output.shape.h, output.shape.w, group_count == 1 ? groups[0].panel_count : 0,
+                          weights * output.shape.h * output.shape.w, weights, x.shape.count());
+  }
+
+  /// All of it on the executor.
+  void run(const run_context& context, const conv_tasks& tasks, tensor_view<const std::uint8_t> x,
+           const operand& output) const noexcept {
+    context.exec.each(tasks.count(), [&](std::uint32_t i) {
+      tasks.run(i, [&](std::int32_t begin, std::int32_t end, std::int32_t first_panel, std::int32_t last_panel) {
+        if (tasks.panels == tasks.panels_per_task) return rows(x, output, begin, end);
+        kernels::conv_packed part = groups[0];
+        part.panels += first_panel;
+        part.panel_count = last_panel - first_panel;
+        group_rows(part, epilogue, x, output, 0, begin, end);
+      });
+    });
+  }
+
   /// Output rows [begin, end) from x, whose data points at the first tap of output (0, 0).
   void rows(tensor_view<const std::uint8_t> x, const operand& output, std::int32_t begin,
             std::int32_t end) const noexcept {
@@ -38,12 +62,17 @@ struct packed_conv {
       e.shift += first;
       e.factor += first;
       if (g + 1 != group_count) e.pad_channels = 0;
-      if (to_u8) kernels::conv_rows_u8(groups[g], e, in, group_of(output.view<std::uint8_t>(), g), begin, end);
-      else kernels::conv_rows_f32(groups[g], e, in, group_of(output.view<float>(), g), begin, end);
+      group_rows(groups[g], e, in, output, g, begin, end);
     }
   }
 
 private:
+  void group_rows(const kernels::conv_packed& p, const kernels::conv_epilogue& e, tensor_view<const std::uint8_t> x,
+                  const operand& output, std::int32_t g, std::int32_t begin, std::int32_t end) const noexcept {
+    if (to_u8) kernels::conv_rows_u8(p, e, x, group_of(output.view<std::uint8_t>(), g), begin, end);
+    else kernels::conv_rows_f32(p, e, x, group_of(output.view<float>(), g), begin, end);
+  }
+
   template <class T>
   tensor_view<T> group_of(tensor_view<T> y, std::int32_t g) const noexcept {
     y.data += g * out_per_group;
@@ -148,7 +177,7 @@ struct conv2d_op {
     packed_conv conv;
     operand input, output;
     std::ptrdiff_t first_tap = 0;  ///< from x(0, 0) back to the first tap of y(0, 0), elements
-    row_tasks tasks;
+    conv_tasks tasks;
   };
 
   static result<op_request> request(const op_view& op, isa level) noexcept {
@@ -169,16 +198,18 @@ struct conv2d_op {
     p.output = bind.output;
     const spatial_window window = window_of(op);
     p.first_tap = window.pad_top * p.input.row + window.pad_left * p.input.pixel;
-    const format::tensor_row& w = op.input(1);
-    p.tasks = split_rows(p.output.shape.h,
-                         std::int64_t{p.output.shape.w} * p.output.shape.c * w.dims[1] * w.dims[2] * w.dims[3]);
+    for (std::int32_t g = 0; op.input(0).zero_point == 0 && g < p.conv.group_count; ++g) {
+      p.conv.groups[g].zero_rows = window.pad_top;
+      p.conv.groups[g].used_rows = p.input.shape.h;
+    }
+    p.tasks = p.conv.tasks(p.output, p.input);
     return {};
   }
 
   static void run(const prepared& p, const run_context& context) noexcept {
     tensor_view<const std::uint8_t> x = p.input.view<const std::uint8_t>();
     x.data -= p.first_tap;
-    for_rows(context, p.tasks, [&](std::int32_t begin, std::int32_t end) { p.conv.rows(x, p.output, begin, end); });
+    p.conv.run(context, p.tasks, x, p.output);
   }
 
 private:

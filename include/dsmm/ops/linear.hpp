@@ -18,7 +18,7 @@ struct linear_op {
   struct prepared {
     packed_conv conv;
     operand input, output;
-    row_tasks tasks;
+    conv_tasks tasks;
   };
 
   static result<op_request> request(const op_view& op, isa level) noexcept {
@@ -34,13 +34,12 @@ struct linear_op {
     p.conv = *conv;
     p.input = bind.input[0];
     p.output = bind.output;
-    p.tasks = split_rows(p.output.shape.h, std::int64_t{p.output.shape.w} * p.output.shape.c * p.input.shape.c);
+    p.tasks = p.conv.tasks(p.output, p.input);
     return {};
   }
 
   static void run(const prepared& p, const run_context& context) noexcept {
-    const auto x = p.input.view<const std::uint8_t>();
-    for_rows(context, p.tasks, [&](std::int32_t begin, std::int32_t end) { p.conv.rows(x, p.output, begin, end); });
+    p.conv.run(context, p.tasks, p.input.view<const std::uint8_t>(), p.output);
   }
 
 private:

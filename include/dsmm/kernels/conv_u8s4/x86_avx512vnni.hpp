@@ -56,6 +56,7 @@ private:
 
   /// 16 times the nibbles.
   struct plain : layout {
+    static constexpr bool grouped = false;
     static constexpr std::int32_t runs_of_4 = 3, runs_of_7 = 2;
     static std::int32_t segments(const conv_panel&) noexcept { return 1; }
     static std::int32_t end(const conv_panel& p, std::int32_t) noexcept { return p.quads; }
@@ -89,7 +90,8 @@ private:
   };
 
   /// Nibbles times the scale of their group.
-  struct grouped : plain {
+  struct scaled_by_group : plain {
+    static constexpr bool grouped = true;
     static constexpr std::int32_t runs_of_4 = 3, runs_of_7 = 1;  ///< scales want registers too: 2 x 7 is slower
     template <std::int32_t Registers>
     struct scales {
@@ -154,7 +156,7 @@ private:
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   static void rows(const conv_packed& p, const conv_epilogue& e, const conv_input& x, const tensor_view<T>& y,
                    std::int32_t y_begin, std::int32_t y_end) noexcept {
-    if (p.panels[0].segments != 0) conv_u8s8_impl::avx512vnni_tiles<grouped>::rows(p, e, x, y, y_begin, y_end);
+    if (p.panels[0].segments != 0) conv_u8s8_impl::avx512vnni_tiles<scaled_by_group>::rows(p, e, x, y, y_begin, y_end);
     else conv_u8s8_impl::avx512vnni_tiles<plain>::rows(p, e, x, y, y_begin, y_end);
   }
 };

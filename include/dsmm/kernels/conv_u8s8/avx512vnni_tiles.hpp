@@ -30,6 +30,7 @@ struct avx512vnni_tiles {
     const std::int32_t pad = sizeof(T) == 1 ? e.pad_channels : 0;
     const bool sevens = (grid.length + 6) / 7 * 7 < (grid.length + 3) / 4 * 4;
     task t;
+    t.packed = &p;
     t.x_step = grid.x_step;
     t.out.y_step = grid.y_step;
     t.out.epilogue = &e;
@@ -46,7 +47,9 @@ struct avx512vnni_tiles {
 private:
   /// What all tiles of a panel share.
   struct task {
+    const conv_packed* packed;
     const conv_panel* panel;
+    quad_range quads;  ///< of the panel; all of them where weights come in groups
     std::ptrdiff_t x_step;
     avx512_output out;
   };
@@ -54,10 +57,19 @@ private:
   /// All outputs of a panel. The last run of a line starts early rather than being short: equal bits twice.
   template <std::int32_t Run, std::int32_t Runs, std::int32_t Registers, class T>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
-  static void tiles(const task& t, const pixel_grid<T>& grid) noexcept {
+  static void tiles(task& t, const pixel_grid<T>& grid) noexcept {
     pixel_run<T> runs[Runs];
     std::int32_t held = 0;
+    t.quads = {0, t.panel->quads};
     for (std::int32_t line = 0; line < grid.lines; ++line) {
+      if (!Weights::grouped && grid.first_row >= 0) {
+        const quad_range quads = quads_of_row(*t.packed, *t.panel, grid.first_row + line);
+        if (!(quads == t.quads)) {
+          partial_tile<Run, Runs, Registers>(t, runs, held);
+          held = 0;
+          t.quads = quads;
+        }
+      }
       const std::uint8_t* const x = grid.x + line * grid.x_line;
       T* const y = grid.y + line * grid.y_line + t.panel->channel;
       if (grid.length < Run) {
@@ -73,6 +85,13 @@ private:
         held = 0;
       }
     }
+    partial_tile<Run, Runs, Registers>(t, runs, held);
+  }
+
+  /// Fewer runs than a tile has.
+  template <std::int32_t Run, std::int32_t Runs, std::int32_t Registers, class T>
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  static void partial_tile(const task& t, const pixel_run<T>* runs, std::int32_t held) noexcept {
     if constexpr (Runs > 1)
       if (held == 1) tile<Run, 1, Registers>(t, runs);
     if constexpr (Runs > 2)
@@ -102,11 +121,11 @@ private:
     ((c[Cell] = _mm512_loadu_si512(t.out.epilogue->bias + p.channel + Cell % Registers * 16)), ...);
     const std::uint8_t* const x[] = {runs[Pixel / Run].x...};
     const std::ptrdiff_t step[] = {t.x_step, 3 * t.x_step, 5 * t.x_step};
-    const std::int8_t* w = p.weights;
-    const std::int32_t* offset = p.offsets;
+    const std::int8_t* w = p.weights + t.quads.begin * static_cast<std::ptrdiff_t>(Weights::quad_bytes(Registers * 16));
+    const std::int32_t* offset = p.offsets + t.quads.begin;
     for (std::int32_t segment = 0; segment < Weights::segments(p); ++segment) {
       const auto scale = Weights::template scale<Registers>(p, segment);
-      const std::int32_t* const last = p.offsets + Weights::end(p, segment);
+      const std::int32_t* const last = p.offsets + (Weights::grouped ? Weights::end(p, segment) : t.quads.end);
       for (; offset != last; ++offset, w += Weights::quad_bytes(Registers * 16)) {
         const std::ptrdiff_t at = *offset;
         __m512i b[Registers];
@@ -153,10 +172,10 @@ private:
     __m512i total[Registers];
     for (std::int32_t r = 0; r < Registers; ++r)
       total[r] = _mm512_loadu_si512(t.out.epilogue->bias + p.channel + r * 16);
-    const std::int8_t* w = p.weights;
-    std::int32_t q = 0;
+    std::int32_t q = t.quads.begin;
+    const std::int8_t* w = p.weights + q * bytes;
     for (std::int32_t segment = 0; segment < Weights::segments(p); ++segment) {
-      const std::int32_t last = Weights::end(p, segment);
+      const std::int32_t last = Weights::grouped ? Weights::end(p, segment) : t.quads.end;
       __m512i c[4 * Registers];
       for (std::int32_t i = 0; i < 4 * Registers; ++i) c[i] = _mm512_setzero_si512();
       for (; q + 4 <= last; q += 4, w += 4 * bytes) {

@@ -45,11 +45,12 @@ struct conv_weights {
 /// Output channels that a variant computes together, and the quads in which at least one of them has a weight: zero
 /// blocks of a pruned layer cost neither time nor memory traffic.
 struct conv_panel {
-  const std::int8_t* weights = nullptr;   ///< layout of the variant, in the order of `offsets`
-  const std::int32_t* offsets = nullptr;  ///< (quads): bytes from the first tap of an output to four input channels
-  const std::int32_t* ends = nullptr;     ///< (segments): how many quads lie in the I4S groups up to this one
-  const std::uint8_t* scales = nullptr;   ///< (segments, channels)
-  const std::int32_t* sums = nullptr;     ///< (channels): sum of the weights, for variants that ask for it
+  const std::int8_t* weights = nullptr;    ///< layout of the variant, in the order of `offsets`
+  const std::int32_t* offsets = nullptr;   ///< (quads): bytes from the first tap of an output to four input channels
+  const std::int32_t* ends = nullptr;      ///< (segments): how many quads lie in the I4S groups up to this one
+  const std::uint8_t* scales = nullptr;    ///< (segments, channels)
+  const std::int32_t* sums = nullptr;      ///< (channels): sum of the weights, for variants that ask for it
+  const std::int32_t* row_ends = nullptr;  ///< (kernel_h): how many quads lie in the kernel's rows up to this one
   std::int32_t quads = 0, segments = 0;
   std::int32_t channel = 0, channels = 0;  ///< the first one, how many with those of weight 0 that fill registers
 };
@@ -64,7 +65,30 @@ struct conv_packed {
   const conv_panel* panels = nullptr;
   std::int32_t panel_count = 0;
   const conv_kernel* kernel = nullptr;
+  /// Of the input rows from the first tap of output row 0 on, only rows [zero_rows, zero_rows + used_rows) can be other
+  /// than 0: a variant may skip the taps of others. used_rows 0: nothing is known. For paddings of zero point 0.
+  std::int32_t zero_rows = 0, used_rows = 0;
 };
+
+/// Quads [begin, end) of a panel.
+struct quad_range {
+  std::int32_t begin = 0, end = 0;
+  friend constexpr bool operator==(const quad_range&, const quad_range&) = default;
+};
+
+/// The quads of a panel that matter for output row oy: those of kernel rows that see input rows which are in use.
+inline quad_range quads_of_row(const conv_packed& p, const conv_panel& panel, std::int32_t oy) noexcept {
+  if (p.used_rows == 0) return {0, panel.quads};
+  const conv_geometry& g = p.geometry;
+  quad_range range;
+  for (std::int32_t kh = 0; kh < g.kernel_h; ++kh) {
+    const std::int32_t row = oy * g.stride_h + kh * g.dilation_h - p.zero_rows;
+    if (row < 0) range.begin = panel.row_ends[kh];
+    if (row < p.used_rows) range.end = panel.row_ends[kh];
+  }
+  if (range.end < range.begin) range.end = range.begin;
+  return range;
+}
 
 using conv_input = tensor_view<const std::uint8_t>;
 

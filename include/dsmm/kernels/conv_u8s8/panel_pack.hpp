@@ -18,7 +18,7 @@ namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 ///   put(quad, width, out)     writes them; quad is s8 (width, 4)
 ///   nibbles                   whether quads hold w8 / scale, -8 .. 7, in segments of one scale per channel
 ///   sums                      whether the kernel wants the sums of the weights
-/// Memory: panels, then per panel offsets, ends, sums, scales and weights.
+/// Memory: panels, then per panel offsets, ends, row_ends, sums, scales and weights.
 template <class Layout>
 struct panel_pack {
   static std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
@@ -26,7 +26,8 @@ struct panel_pack {
     for (std::int32_t o = 0; o < g.out_channels; o += Layout::width(g.out_channels - o)) {
       const auto width = static_cast<std::size_t>(Layout::width(g.out_channels - o));
       const auto quads = static_cast<std::size_t>(g.quads()), runs = static_cast<std::size_t>(segments(g, group));
-      bytes += round_up(quads * 4, 64) + round_up(runs * 4, 64) + round_up(width * 4, 64) + round_up(runs * width, 64) +
+      bytes += round_up(quads * 4, 64) + round_up(static_cast<std::size_t>(g.kernel_h) * 4, 64) +
+               round_up(runs * 4, 64) + round_up(width * 4, 64) + round_up(runs * width, 64) +
                round_up(quads * Layout::quad_bytes(width), 64);
     }
     return bytes;
@@ -72,6 +73,7 @@ private:
     const std::int32_t runs = segments(g, from.group);
     auto* const offsets = take<std::int32_t>(memory, static_cast<std::size_t>(g.quads()));
     auto* const ends = take<std::int32_t>(memory, static_cast<std::size_t>(runs));
+    auto* const row_ends = take<std::int32_t>(memory, static_cast<std::size_t>(g.kernel_h));
     auto* const sums = take<std::int32_t>(memory, width);
     auto* const scales = take<std::uint8_t>(memory, static_cast<std::size_t>(runs) * width);
     auto* weights = reinterpret_cast<std::int8_t*>(memory);
@@ -79,13 +81,16 @@ private:
     panel.sums = sums;
     std::memset(sums, 0, width * sizeof *sums);
     for (std::int32_t s = 0; s < runs; ++s) ends[s] = 0;
+    const std::int32_t quads_of_kernel_row = g.quads() / g.kernel_h;
     for (std::int32_t q = 0; q < g.quads(); ++q) {
+      row_ends[q / quads_of_kernel_row] = panel.quads;
       std::int8_t quad[Layout::max_width][4];
       const std::int32_t run = read(from, g, panel, q, quad);
       if (is_zero(quad, width)) continue;
       Layout::put(quad, width, weights);
       weights += Layout::quad_bytes(width);
       offsets[panel.quads++] = p.offsets[q];
+      row_ends[q / quads_of_kernel_row] = panel.quads;
       if (runs != 0) ends[run] = panel.quads;
       for (std::size_t o = 0; Layout::sums && o < width; ++o)
         sums[o] += quad[o][0] + quad[o][1] + quad[o][2] + quad[o][3];
@@ -98,6 +103,7 @@ private:
     }
     // A list without gaps is the one that all panels share: it stays in the first cache.
     panel.offsets = panel.quads == g.quads() ? p.offsets : offsets;
+    panel.row_ends = row_ends;
     panel.ends = ends;
     panel.scales = scales;
     panel.segments = runs;

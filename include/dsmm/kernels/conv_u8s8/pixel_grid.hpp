@@ -20,6 +20,7 @@ struct pixel_grid {
   std::ptrdiff_t y_line = 0, y_step = 0;  ///< elements between outputs
   const std::uint8_t* x = nullptr;
   T* y = nullptr;
+  std::int32_t first_row = -1;  ///< where lines are rows, the first one
 
   static pixel_grid of(const conv_geometry& g, const conv_input& x, const tensor_view<T>& y, std::int32_t y_begin,
                        std::int32_t y_end, std::int32_t run) noexcept {
@@ -27,10 +28,10 @@ struct pixel_grid {
     const std::int32_t rows = y_end - y_begin;
     const std::uint8_t* const first = x.data + y_begin * down;
     if (y.shape.w > 1 && down == right * y.shape.w && y.row == y.pixel * y.shape.w)
-      return {1, rows * y.shape.w, 0, right, 0, y.pixel, first, y.at(y_begin, 0)};
+      return {1, rows * y.shape.w, 0, right, 0, y.pixel, first, y.at(y_begin, 0), -1};
     if (y.shape.w < run && rows > y.shape.w)
-      return {y.shape.w, rows, right, down, y.pixel, y.row, first, y.at(y_begin, 0)};
-    return {rows, y.shape.w, down, right, y.row, y.pixel, first, y.at(y_begin, 0)};
+      return {y.shape.w, rows, right, down, y.pixel, y.row, first, y.at(y_begin, 0), -1};
+    return {rows, y.shape.w, down, right, y.row, y.pixel, first, y.at(y_begin, 0), y_begin};
   }
 };
 

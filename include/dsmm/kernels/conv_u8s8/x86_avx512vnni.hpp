@@ -39,7 +39,7 @@ struct x86_avx512vnni {
 
 private:
   struct layout {
-    static constexpr bool nibbles = false, sums = false;
+    static constexpr bool nibbles = false, sums = false, grouped = false;
     static constexpr std::int32_t max_width = 48, runs_of_4 = 3, runs_of_7 = 2;
     static std::int32_t width(std::int32_t rest) noexcept {
       return rest > 48 ? 32 : rest > 32 ? 48 : rest > 16 ? 32 : 16;
