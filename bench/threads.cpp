@@ -52,7 +52,7 @@ void fork_join() {
 std::uint32_t count_of(const timed_layer& t, const layer& l, ops::conv_tasks& cut, ops::row_tasks& rows) {
   const std::int64_t products = static_cast<std::int64_t>(l.operations() / 2);
   if (l.depthwise) {
-    rows = ops::split_rows(t.rows(), products / t.rows() * 4);
+    rows = ops::split_rows(t.rows(), products / t.rows());
     return rows.count();
   }
   const std::int64_t weights = std::int64_t{l.kernel} * l.kernel * l.in * l.out;

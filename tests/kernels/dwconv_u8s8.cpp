@@ -136,7 +136,7 @@ TEST_CASE("depthwise 3x3 of stride 1, which shares pixels between outputs, at ev
   rng random(6);
   for (std::int32_t width = 1; width <= 9; ++width)
     for (const std::int32_t height : {1, 2, 3, 5})
-      for (const std::int32_t channels : {1, 3, 16, 63, 64, 65, 130}) {
+      for (const std::int32_t channels : {1, 3, 16, 29, 32, 33, 63, 64, 65, 96, 130}) {
         conv_case c;
         c.depthwise = true;
         c.geometry = {3, 3, 1, 1, 1, 1, channels, 0, channels};

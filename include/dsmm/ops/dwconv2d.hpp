@@ -54,8 +54,8 @@ struct dwconv2d_op {
                                 memory.data() + conv_tables::bytes(channels(op)));
     const spatial_window window = window_of(op);
     p.first_tap = window.pad_top * p.input.row + window.pad_left * p.input.pixel;
-    p.tasks =
-        split_rows(p.output.shape.h, std::int64_t{p.output.shape.w} * p.output.shape.c * w.dims[1] * w.dims[2] * 4);
+    // 2^20 products are about 15 us of the fastest kernel; layers below that are not worth a second thread.
+    p.tasks = split_rows(p.output.shape.h, std::int64_t{p.output.shape.w} * p.output.shape.c * w.dims[1] * w.dims[2]);
     return {};
   }
 
