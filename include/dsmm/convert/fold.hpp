@@ -66,7 +66,8 @@ inline std::uint64_t cost_of(const lowered_graph& graph, const lowered_op& op, s
 /// folding gives the bits that running would. Errors: as model::open and session::prepare.
 /// general: ops::nd::find_definition.
 inline result<std::vector<std::vector<std::byte>>> evaluate(const lowered_graph& graph, const lowered_op& op,
-                                                            std::span<const value_type> outputs, ops::find_operator general) {
+                                                            std::span<const value_type> outputs,
+                                                            ops::find_operator general) {
   model_writer writer;
   std::vector<std::uint32_t> in, out;
   for (const std::uint32_t id : op.inputs) {
