@@ -8,7 +8,8 @@ target_include_directories(dsmm INTERFACE
 target_compile_options(dsmm INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 
 # Optional: the operators compiled once, for projects with many units (or several that include a session).
-add_library(dsmm_compiled STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/src/ops.cpp)
+add_library(dsmm_compiled STATIC EXCLUDE_FROM_ALL
+  ${PROJECT_SOURCE_DIR}/src/ops.cpp ${PROJECT_SOURCE_DIR}/src/general_ops.cpp)
 add_library(dsmm::compiled ALIAS dsmm_compiled)
 target_link_libraries(dsmm_compiled PUBLIC dsmm)
 target_compile_definitions(dsmm_compiled PUBLIC DSMM_COMPILED=1)

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "dsmm/graph/session.hpp"
-#include "tests/convert/general_ops.hpp"
+#include "dsmm/ops/nd/registry.hpp"
 #include "tests/convert/onnx_writer.hpp"
 
 namespace convert = dsmm::convert;
@@ -21,7 +21,7 @@ namespace {
 
 convert::import_options options() {
   convert::import_options o;
-  o.general = &find_general_op;
+  o.general = &dsmm::ops::nd::find_definition;
   return o;
 }
 
@@ -40,7 +40,7 @@ ran run(const std::string& file, const std::vector<float>& x, const convert::imp
   const auto m = dsmm::model::open(imported->bytes());
   REQUIRE(m);
   dsmm::session_options so;
-  so.general = &find_general_op;
+  so.general = &dsmm::ops::nd::find_definition;
   auto arena = dsmm::file_bytes::allocate(*dsmm::session::required(*m, so));
   auto s = dsmm::session::prepare(*m, arena->bytes(), so);
   REQUIRE(s);

@@ -6,11 +6,11 @@
 #include <span>
 
 #include "dsmm/convert/onnx_import.hpp"
-#include "tests/convert/general_ops.hpp"
+#include "dsmm/ops/nd/registry.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   dsmm::convert::import_options options;
-  options.general = &find_general_op;
+  options.general = &dsmm::ops::nd::find_definition;
   options.fuse = size % 2 == 0;
   const auto imported = dsmm::convert::import_onnx(std::as_bytes(std::span(data, size)), options);
   if (!imported && imported.error().text[0] == '\0') std::abort();  // a failure says why

@@ -194,13 +194,22 @@ private:
     return value(id).same_as == no_value ? id : value(id).same_as;
   }
 
+  /// Extents whose product, zeros left out, is beyond 2^48 would overflow what is computed from them.
+  static bool is_sane(const dim_list& dims) noexcept {
+    std::int64_t n = 1;
+    for (const std::int64_t d : dims)
+      if (d < 0 || (d != 0 && __builtin_mul_overflow(n, d, &n)) || n > std::int64_t{1} << 48) return false;
+    return true;
+  }
+
   var push(lowered_value&& v) {
+    if (!is_sane(v.dims)) return fail(errc::too_large, "a tensor would be larger than a model may have");
     graph_.values.push_back(std::move(v));
     return {this, static_cast<std::uint32_t>(graph_.values.size() - 1)};
   }
 
   bool fits(dtype, const dim_list& dims) noexcept {
-    const std::int64_t n = count_of(dims);
+    const std::int64_t n = is_sane(dims) ? count_of(dims) : -1;
     bool small = n >= 0 && n <= static_cast<std::int64_t>(format::max_elements);
     for (const std::int64_t d : dims) small = small && d <= format::max_extent;
     if (!small) fail(errc::too_large, "a tensor would be larger than a model may have");

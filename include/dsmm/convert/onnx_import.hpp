@@ -43,7 +43,7 @@ inline std::string one_line(std::string_view text) {
 ///
 /// Errors: of the file (bad_magic, truncated, bad_value, bad_index, too_large), unsupported, shape_mismatch,
 /// dtype_mismatch, invalid_argument (an open dimension); the failure is the first issue of the report.
-/// Allocates; memory is bounded by 16 times the file plus 256 MiB.
+/// Allocates; memory is bounded by 16 times the file plus 128 MiB.
 inline result<file_bytes> import_onnx(std::span<const std::byte> file, const import_options& options,
                                       import_report* report = nullptr) {
   import_report unread;
@@ -56,7 +56,7 @@ inline result<file_bytes> import_onnx(std::span<const std::byte> file, const imp
   if (!model) return model.error();
   notes.producer = import_impl::one_line(model->producer);
   if (!model->producer_version.empty()) notes.producer += " " + import_impl::one_line(model->producer_version);
-  builder to(16 * file.size() + (std::uint64_t{256} << 20), options.general);
+  builder to(16 * file.size() + (std::uint64_t{128} << 20), options.general);
   importer(*model, to, options, notes).run();
   if (!notes.issues.empty()) {
     const import_issue& first = notes.issues.front();

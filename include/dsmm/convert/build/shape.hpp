@@ -16,9 +16,12 @@
 /// Operators that move elements and compute nothing.
 namespace dsmm::inline DSMM_ABI::convert {
 
+/// Row-major strides. Wraps for extents that no value has; what uses them is refused before.
 inline dim_list strides_of(const dim_list& dims) {
   dim_list out(dims.size(), 1);
-  for (std::size_t i = dims.size(); i > 1; --i) out[i - 2] = out[i - 1] * std::max<std::int64_t>(dims[i - 1], 1);
+  for (std::size_t i = dims.size(); i > 1; --i)
+    out[i - 2] = static_cast<std::int64_t>(static_cast<std::uint64_t>(out[i - 1]) *
+                                           static_cast<std::uint64_t>(std::max<std::int64_t>(dims[i - 1], 1)));
   return out;
 }
 
@@ -27,6 +30,11 @@ inline dim_list strides_of(const dim_list& dims) {
 inline var view(var x, const dim_list& dims, std::int64_t offset, const dim_list& strides) {
   builder& to = *x.to;
   if (to.failed()) return x;
+  for (const std::int64_t n : dims)
+    if (n < 0 || n > format::max_extent)
+      return to.fail(errc::too_large, "an extent would be larger than a model may have");
+  if (count_of(dims) == 0) return to.constant(x.type(), dims, std::vector<std::byte>());
+  if (count_of(dims) < 0) return to.fail(errc::too_large, "a tensor would be larger than a model may have");
   dim_list d, s;
   for (std::size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] == 1) continue;

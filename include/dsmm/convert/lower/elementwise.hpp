@@ -228,7 +228,7 @@ inline void lower_dropout(node_scope& s) {
         s.constant(2, "Dropout: training_mode must be known when the model is imported") != dim_list{0};
     double ratio = 0.5;
     if (s.has(1) && s.to.require_constant(s.in(1), "Dropout: ratio must be known when the model is imported"))
-      ratio = reals_of(s.in(1)).at(0);
+      ratio = s.in(1).count() == 1 ? reals_of(s.in(1))[0] : 0.5;
     if (training && ratio != 0) return s.fail(errc::unsupported, "Dropout: training is not supported");
   }
   s.out[0] = x;

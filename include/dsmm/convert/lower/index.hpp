@@ -94,9 +94,11 @@ inline void lower_one_hot(node_scope& s) {
   var index = s.in(0);
   const var values = s.in(2);
   if (!s.to.require_constant(s.in(1), "OneHot: depth must be known when the model is imported")) return;
-  const auto depth = static_cast<std::int64_t>(reals_of(s.in(1)).at(0));
+  const auto given = reals_of(s.in(1));
+  if (given.size() != 1 || !(given[0] >= 1 && given[0] <= format::max_extent))
+    return s.fail(errc::bad_value, "OneHot: depth must be one number, and positive");
+  const auto depth = static_cast<std::int64_t>(given[0]);
   const std::int64_t axis = s.axis(s.integer("axis", -1), index.rank() + 1);
-  if (depth < 1) return s.fail(errc::bad_value, "OneHot: depth must be positive");
   if (s.to.failed()) return;
   index = cast(index, dtype::s64);
   dim_list dims = index.dims();
@@ -167,7 +169,8 @@ inline void lower_nms(node_scope& s) {
     }
   if (s.to.failed()) return;
   const var boxes = inputs[0], scores = inputs[1];
-  if (boxes.rank() != 3 || scores.rank() != 3) return s.fail(errc::shape_mismatch, "NonMaxSuppression: rank");
+  if (boxes.rank() != 3 || scores.rank() != 3 || boxes.dim(1) != scores.dim(2))
+    return s.fail(errc::shape_mismatch, "NonMaxSuppression: rank");
   most = std::min(most, boxes.dim(1));
   const std::int32_t attributes[] = {s.flag("center_point_box") ? 1 : 0, static_cast<std::int32_t>(most),
                                      bits_of(threshold[0]), bits_of(threshold[1])};

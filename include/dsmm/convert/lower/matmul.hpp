@@ -108,7 +108,6 @@ inline term contract(const term& a, const term& b, const std::string& needed) {
   for (const char c : b.axes)
     if (a.axes.find(c) == std::string::npos) right += c;
   const auto extent = [&](const std::string& letters) {
-    std::int64_t n = 1;
     dim_list dims;
     for (const char c : letters) {
       const std::size_t i = a.axes.find(c), k = b.axes.find(c);
@@ -116,8 +115,9 @@ inline term contract(const term& a, const term& b, const std::string& needed) {
                          db = k == std::string::npos ? 1 : b.x.dims()[k];
       if (da != db && da != 1 && db != 1) to.fail(errc::shape_mismatch, "Einsum: extents of a letter differ");
       dims.push_back(da == 1 ? db : da);
-      n *= dims.back();
     }
+    const std::int64_t n = count_of(dims);
+    if (n < 0) to.fail(errc::too_large, "Einsum: a tensor would be larger than a model may have");
     return std::pair(n, dims);
   };
   if (to.failed()) return a;

@@ -51,6 +51,8 @@ inline bool apply(node_scope& s, const resize_request& want, const dim_list& fro
       if (!(scale > 0) || scale > 65'536.0) return s.fail(errc::bad_value, "Resize: a scale cannot be"), false;
       double extent = static_cast<double>(from[a]);
       if (!want.roi.empty()) extent *= want.roi[i + want.axes.size()] - want.roi[i];
+      if (!(extent * scale >= 0 && extent * scale <= format::max_extent))
+        return s.fail(errc::bad_value, "Resize: an extent cannot be"), false;
       dims[a] = static_cast<std::int64_t>(std::floor(extent * scale));
       if (scale != 1.0) scales[a] = static_cast<float>(scale);
     }
@@ -70,6 +72,7 @@ inline void keep_aspect(node_scope& s, resize_request& want, const dim_list& fro
         static_cast<double>(want.sizes[i]) / static_cast<double>(from[static_cast<std::size_t>(want.axes[i])]);
     scale = policy == "not_larger" ? std::min(scale, one) : std::max(scale, one);
   }
+  if (!(scale > 0 && scale <= 65'536.0)) return s.fail(errc::bad_value, "Resize: attribute keep_aspect_ratio_policy");
   want.scales.assign(want.axes.size(), scale);
   for (std::size_t i = 0; i < want.axes.size(); ++i)
     want.sizes[i] = static_cast<std::int64_t>(

@@ -163,6 +163,8 @@ inline void lower_split(node_scope& s) {
     sizes.emplace();
     for (std::int64_t i = 0; i < parts; ++i) sizes->push_back(std::clamp<std::int64_t>(n - i * each, 0, each));
   }
+  for (const std::int64_t v : *sizes)
+    if (v < 0 || v > n) return s.fail(errc::shape_mismatch, "Split: a part is larger than the input");
   if (sizes->size() != s.out.size() || std::accumulate(sizes->begin(), sizes->end(), std::int64_t{0}) != n ||
       std::any_of(sizes->begin(), sizes->end(), [](std::int64_t v) { return v < 0; }))
     return s.fail(errc::shape_mismatch, "Split: the parts do not make up the input");

@@ -85,7 +85,8 @@ inline void lower_stft(node_scope& s) {
   dim_list length = window ? window.dims() : dim_list();
   if (s.has(3)) length = s.constant(3, "STFT: the frame length must be known when the model is imported");
   if (s.to.failed()) return;
-  if (x.rank() != 3 || step.size() != 1 || length.size() != 1 || step[0] < 1 || length[0] < 1 || length[0] > x.dim(1))
+  if (x.rank() != 3 || step.size() != 1 || length.size() != 1 || step[0] < 1 || step[0] > format::max_extent ||
+      length[0] < 1 || length[0] > x.dim(1))
     return s.fail(errc::bad_value, "STFT: the frames do not fit the signal");
   const std::int64_t frames = (x.dim(1) - length[0]) / step[0] + 1, parts = x.dim(2);
   const dim_list strides{x.dim(1) * parts, step[0] * parts, parts, 1};

@@ -18,7 +18,7 @@
 #include "dsmm/kernels/nd/visit.hpp"
 
 /// Convolutions over one to three axes: y = act(sum + bias + residual), each sum one chain of fused multiply-adds over
-/// (channel, tap) in ascending order, in which padding counts as 0 (depthwise: not at all).
+/// (channel, tap) in ascending order, in which padding counts as 0.
 namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 namespace conv_impl {
@@ -92,6 +92,23 @@ inline std::int64_t task_rows(const conv_shape& s, const gemm_kernel& v) noexcep
   return (s.out_channels / pieces + v.rows) / v.rows * v.rows;
 }
 
+/// Floats of all columns of one batch item and group, panel after panel.
+inline std::int64_t all_columns(const conv_shape& s, const gemm_kernel& v) noexcept {
+  return (s.window.outputs() + v.columns - 1) / v.columns * v.columns * s.depth();
+}
+
+/// Where rows are shared out among tasks, columns are written once for all of them.
+inline float* write_columns(const call& c, const conv_shape& s, const gemm_kernel& v, float* to) noexcept {
+  const std::int64_t outputs = s.window.outputs(), panels = (outputs + v.columns - 1) / v.columns, depth = s.depth();
+  for_runs(c.exec, s.batch * s.groups * panels, 1, [&](std::int64_t t, std::int64_t) {
+    const std::int64_t item = t / panels, first = t % panels * v.columns;
+    window_columns(s.window, first, std::min(v.columns, outputs - first))
+        .write(c.in[0].as<const float>() + item * s.in_channels * s.window.inputs(), 0, depth, v.columns,
+               to + t * v.columns * depth);
+  });
+  return to;
+}
+
 inline void dense(const call& c, const conv_shape& s) noexcept {
   const gemm_kernel& v = gemm_kernel_for(c.level);
   const std::int64_t outputs = s.window.outputs(), depth = s.depth(),
@@ -106,6 +123,10 @@ inline void dense(const call& c, const conv_shape& s) noexcept {
                      to + g * packed);
     weights = to;
   }
+  const float* const written =
+      row_tasks == 1
+          ? nullptr
+          : write_columns(c, s, v, reinterpret_cast<float*>(c.scratch) + (c.packed == nullptr ? s.groups * packed : 0));
   const epilogue after(c);
   const std::int64_t tasks = s.batch * s.groups * columns * row_tasks;
   for_runs(c.exec, tasks, 1, [&](std::int64_t t, std::int64_t) {
@@ -118,6 +139,8 @@ inline void dense(const call& c, const conv_shape& s) noexcept {
         v, weights + group * packed, row, std::min(row + rows, s.out_channels), column,
         std::min(column + gemm_columns, outputs), depth, y, outputs,
         [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
+          if (written != nullptr)
+            return written + (batch * s.groups + group) * all_columns(s, v) + n * depth + k0 * v.columns;
           window_columns(s.window, n, count).write(x, k0, steps, v.columns, to);
           return to;
         },
@@ -128,70 +151,46 @@ inline void dense(const call& c, const conv_shape& s) noexcept {
   });
 }
 
-template <class T>
-[[gnu::always_inline]] inline T add_product(T a, T b, T sum) noexcept {
-  if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, sum);
-  else return __builtin_fma(a, b, sum);
-}
-
-/// One row of outputs and one row of inputs below it: adds the taps of a kernel row in order. In f32 the run of outputs
-/// whose taps all lie inside goes through the variant of the instruction set first.
-template <class T>
-[[gnu::always_inline]] inline void add_row(const window_shape& s, const T* row, const T* w, T* y,
-                                           depthwise_impl::run_function fast) noexcept {
-  const std::int64_t taps = s.kernel[2], step = s.stride[2], dilation = s.dilation[2], pad = s.pad[2];
-  const std::int64_t first = std::min(s.out[2], (pad + step - 1) / step);
-  const std::int64_t room = s.in[2] - 1 + pad - (taps - 1) * dilation;
-  const std::int64_t inside = room < 0 ? first : std::max(first, std::min(s.out[2], room / step + 1));
-  const auto one_by_one = [&](std::int64_t begin, std::int64_t end) __attribute__((always_inline)) {
-    for (std::int64_t j = begin; j < end; ++j)
-      for (std::int64_t k = 0; k < taps; ++k) {
-        const std::int64_t at = j * step + k * dilation - pad;
-        if (at >= 0 && at < s.in[2]) y[j] = add_product(w[k], row[at], y[j]);
-      }
-  };
-  std::int64_t done = first;
-  if constexpr (std::is_same_v<T, float>)
-    if (inside > first) done += fast({row + first * step - pad, step, dilation, taps, w, y + first, inside - first});
-  one_by_one(0, first);
-  one_by_one(done, s.out[2]);
-}
-
-/// One plane: adds what one channel of the input gives.
-template <class T>
-void add_plane(const window_shape& s, const T* x, const T* w, T* y, depthwise_impl::run_function fast) noexcept {
-  with_avx2([&s, x, w, y, fast ]() __attribute__((always_inline)) {  // for the outputs at the edges
-    for (std::int64_t row = 0; row < s.out[0] * s.out[1]; ++row) {
-      const std::int64_t od = row / s.out[1], oh = row % s.out[1];
-      for (std::int64_t kd = 0; kd < s.kernel[0]; ++kd) {
-        const std::int64_t d = od * s.stride[0] + kd * s.dilation[0] - s.pad[0];
-        if (d < 0 || d >= s.in[0]) continue;
-        for (std::int64_t kh = 0; kh < s.kernel[1]; ++kh) {
-          const std::int64_t h = oh * s.stride[1] + kh * s.dilation[1] - s.pad[1];
-          if (h < 0 || h >= s.in[1]) continue;
-          add_row(s, x + (d * s.in[1] + h) * s.in[2], w + (kd * s.kernel[1] + kh) * s.kernel[2], y + row * s.out[2],
-                  fast);
-        }
-      }
+inline void depthwise(const call& c, const conv_shape& s) noexcept {
+  const epilogue after(c);
+  const std::int64_t outputs = s.window.outputs(), channels = s.groups * s.out_channels;
+  const depthwise_impl::run_function run = depthwise_run_for(c.level);
+  for_runs(c.exec, s.batch * channels, row_grain(outputs * s.depth()), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      const std::int64_t channel = p % channels, plane = p / channels * s.groups + channel / s.out_channels;
+      float* const y = c.out[0].as<float>() + p * outputs;
+      depthwise_plane(s.window, c.in[0].as<const float>() + plane * s.window.inputs(),
+                      c.in[1].as<const float>() + channel * s.window.taps(), y, run);
+      after.apply(y, p * outputs, channel, outputs);
     }
   });
 }
 
-/// Planes one by one, channels ascending: depthwise convolutions, and f64.
-template <class T>
-void by_plane(const call& c, const conv_shape& s) noexcept {
+/// f64, output by output.
+inline void wide(const call& c, const conv_shape& s) noexcept {
   const epilogue after(c);
-  const std::int64_t outputs = s.window.outputs(), channels = s.groups * s.out_channels;
+  const window_shape& g = s.window;
+  const std::int64_t outputs = g.outputs(), channels = s.groups * s.out_channels, taps = g.taps();
   for_runs(c.exec, s.batch * channels, row_grain(outputs * s.depth()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
-      const std::int64_t channel = p % channels, group = channel / s.out_channels;
-      T* const y = c.out[0].as<T>() + p * outputs;
-      std::fill_n(y, outputs, T{});
-      for (std::int64_t i = 0; i < s.in_channels; ++i)
-        add_plane(s.window,
-                  c.in[0].as<const T>() + ((p / channels * s.groups + group) * s.in_channels + i) * s.window.inputs(),
-                  c.in[1].as<const T>() + (channel * s.in_channels + i) * s.window.taps(), y,
-                  depthwise_run_for(c.level));
+      const std::int64_t channel = p % channels;
+      const double* const x = c.in[0].as<const double>() +
+                              (p / channels * s.groups + channel / s.out_channels) * s.in_channels * g.inputs();
+      const double* const w = c.in[1].as<const double>() + channel * s.depth();
+      double* const y = c.out[0].as<double>() + p * outputs;
+      for (std::int64_t o = 0; o < outputs; ++o) {
+        const std::int64_t ow = o % g.out[2], oh = o / g.out[2] % g.out[1], od = o / (g.out[2] * g.out[1]);
+        double sum = 0.0;
+        for (std::int64_t k = 0; k < s.depth(); ++k) {
+          const std::int64_t tap = k % taps, column = ow * g.stride[2] + tap % g.kernel[2] * g.dilation[2] - g.pad[2];
+          const std::int64_t row = oh * g.stride[1] + tap / g.kernel[2] % g.kernel[1] * g.dilation[1] - g.pad[1];
+          const std::int64_t d = od * g.stride[0] + tap / (g.kernel[2] * g.kernel[1]) * g.dilation[0] - g.pad[0];
+          const bool inside = column >= 0 && row >= 0 && d >= 0 && column < g.in[2] && row < g.in[1] && d < g.in[0];
+          const double v = inside ? x[((k / taps * g.in[0] + d) * g.in[1] + row) * g.in[2] + column] : 0.0;
+          sum = math64::fma(w[k], v, sum);
+        }
+        y[o] = sum;
+      }
       after.apply(y, p * outputs, channel, outputs);
     }
   });
@@ -213,16 +212,24 @@ inline void nd_conv_pack(const call& c, std::byte* memory) noexcept {
     gemm_pack_rows(v, c.in[1].as<const float>() + g * s.out_channels * s.depth(), s.depth(), 1, s.out_channels,
                    s.depth(), reinterpret_cast<float*>(memory) + g * packed);
 }
-/// Weights that are no constant are packed at every run.
-inline std::size_t nd_conv_scratch(const call& c) noexcept { return nd_conv_packed_bytes(c); }
+/// Weights that are no constant are packed at every run; small pictures keep their columns.
+inline std::size_t nd_conv_scratch(const call& c) noexcept {
+  const conv_impl::conv_shape s(c);
+  const gemm_kernel& v = gemm_kernel_for(c.level);
+  if (c.out[0].count() == 0 || c.in[0].type != dtype::f32) return 0;
+  if (s.depthwise()) return 0;
+  const bool shared = conv_impl::task_rows(s, v) < s.out_channels;
+  return (c.packed == nullptr ? nd_conv_packed_bytes(c) : 0) +
+         (shared ? static_cast<std::size_t>(s.batch * s.groups * conv_impl::all_columns(s, v)) * sizeof(float) : 0);
+}
 
 /// Attributes: group, spatial rank, activation (3), strides, dilations, pads before, pads after.
 /// Inputs: x (N, C, spatial), w (M, C / group, kernel), bias (M), residual of y's shape.
 inline void nd_conv(const call& c) noexcept {
   const conv_impl::conv_shape s(c);
   if (c.out[0].count() == 0) return;
-  if (c.in[0].type == dtype::f64) return conv_impl::by_plane<double>(c, s);
-  if (s.depthwise()) return conv_impl::by_plane<float>(c, s);
+  if (c.in[0].type == dtype::f64) return conv_impl::wide(c, s);
+  if (s.depthwise()) return conv_impl::depthwise(c, s);
   conv_impl::dense(c, s);
 }
 

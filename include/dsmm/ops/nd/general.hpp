@@ -60,7 +60,7 @@ struct general_kernel {
   std::uint32_t packed_input = 1;  ///< the input that must be constant for that
 };
 
-/// The kernel of a general kind, or nullptr: the table of ops/nd/registry.hpp.
+/// The kernel of a general kind, or nullptr: the table of ops/nd/definitions.hpp.
 inline const general_kernel* find_kernel(std::uint32_t kind) noexcept;
 
 /// One class for all kinds: what differs is in the row of its kernel.
@@ -81,6 +81,7 @@ struct general_op {
     call c = call_of(op, nullptr, level);
     op_request r;
     if (packs(kernel, op)) r.prepared_bytes = kernel.packed_bytes(c);
+    if (r.prepared_bytes != 0) c.packed = c.out[0].data;  // not null: scratch need not hold what is packed
     std::size_t at = 0;
     if (kernel.widens) {
       for (std::uint32_t i = 0; i < c.inputs; ++i) at += widened_bytes(c.in[i]);
