@@ -63,8 +63,8 @@ convert::progress_call progress_bar() {
 void quantize_model(quantize_command& c, bool bound_was_given) {
   if (c.calibration.empty())
     throw problem{"no calibration data", "--calibration",
-                  "give a folder of images or .npy files like those that the model will see; without them the ranges of "
-                  "its activations cannot be known"};
+                  "give a folder of images or .npy files like those that the model will see; without them the ranges "
+                  "of its activations cannot be known"};
   const file_bytes file = need(read_file(c.model.c_str()), c.model);
   const model m = need(model::open(file.bytes()), c.model);
   thread_pool pool(c.threads);
@@ -83,7 +83,6 @@ void quantize_model(quantize_command& c, bool bound_was_given) {
   o.progress = progress_bar();
   if (c.input == "u8") {
     o.input = {true, c.how.scale, c.how.mean, c.how.deviation};
-    if (c.how.channels == "bgr") throw problem{"u8 input takes pictures as they are", "--channels", "swap the channels of the first layer's weights, or feed BGR and say --channels rgb", 2};
   }
   const convert::sample_set samples = open_samples(m, c.calibration, c.how, c.samples, true);
   convert::sample_set others;
@@ -107,7 +106,9 @@ void quantize(CLI::App& app) {
   app.add_option("model", c->model, "fp32 model, made by dsmm import (.dsmm)")->required();
   app.add_option("-c,--calibration", c->calibration, "folder of PNG, JPEG or .npy files like those the model will see");
   app.add_option("-o,--output", c->output, "the .dsmm file to write")->required();
-  app.add_option("--weights", c->weights, "int4 or int8")->check(CLI::IsMember({"int4", "int8"}))->capture_default_str();
+  app.add_option("--weights", c->weights, "int4 or int8")
+      ->check(CLI::IsMember({"int4", "int8"}))
+      ->capture_default_str();
   app.add_option("--group", c->options.group, "int4 weights per integer scale; 0: one scale per channel")
       ->check(CLI::IsMember({0, 32, 64, 128}))
       ->capture_default_str();
@@ -130,12 +131,16 @@ void quantize(CLI::App& app) {
   app.add_option("--std", c->how.deviation, "divides what is left, per channel")->delimiter(',');
   app.add_option("--channels", c->how.channels, "order of a picture's channels: rgb, bgr")
       ->check(CLI::IsMember({"rgb", "bgr"}));
-  app.add_option("--layout", c->how.layout, "of the input: auto, nchw, nhwc")->check(CLI::IsMember({"auto", "nchw", "nhwc"}));
+  app.add_option("--layout", c->how.layout, "of the input: auto, nchw, nhwc")
+      ->check(CLI::IsMember({"auto", "nchw", "nhwc"}));
   app.add_flag("--stretch", c->how.stretch, "use whole pictures, not their middle in the input's shape");
   app.add_option("--input", c->input, "f32: as the model has it; u8: images (H, W, C), normalised inside")
       ->check(CLI::IsMember({"f32", "u8"}))
       ->capture_default_str();
   app.add_flag("--nearest", c->nearest, "plain rounding of the weights, without second moments");
+  app.add_option("--equalize", c->options.equalize, "even out the channels of activations: 0 not, 0.5 half, 1 fully")
+      ->check(CLI::IsMember({0.0, 0.5, 1.0}))
+      ->capture_default_str();
   app.add_flag("--keep-bias", c->keep_bias, "no bias correction");
   app.add_option("-e,--evaluate", c->evaluation, "other data to compare the two models on");
   app.add_option("--evaluation-samples", c->evaluation_samples, "at most so many of them")->capture_default_str();

@@ -16,7 +16,8 @@ std::vector<taps> triangle(int from, int begin, int size, int to) {
   std::vector<taps> out;
   for (int i = 0; i < to; ++i) {
     const double centre = begin + (i + 0.5) * ratio - 0.5;
-    const int first = std::max(0, static_cast<int>(centre - reach)), last = std::min(from - 1, static_cast<int>(centre + reach) + 1);
+    const int first = std::max(0, static_cast<int>(centre - reach));
+    const int last = std::min(from - 1, static_cast<int>(centre + reach) + 1);
     taps t{first, {}};
     double sum = 0;
     for (int k = first; k <= last; ++k) {

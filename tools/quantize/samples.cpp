@@ -59,7 +59,8 @@ struct loader {
     const std::int64_t height = in.dims[last ? 1 : 2], width = in.dims[last ? 2 : 3], channels = in.dims[last ? 3 : 1];
     picture p;
     std::string trouble;
-    if (!read_picture(file, p, trouble)) throw problem{"the picture cannot be read", file.string() + ": " + trouble, "replace it"};
+    if (!read_picture(file, p, trouble))
+      throw problem{"the picture cannot be read", file.string() + ": " + trouble, "replace it"};
     const std::vector<float> rgb = resampled(p, static_cast<int>(width), static_cast<int>(height), how.stretch);
     const auto plane = static_cast<std::size_t>(height * width), count = static_cast<std::size_t>(channels);
     std::vector<float> out(plane * count);
@@ -150,7 +151,8 @@ convert::sample_set open_samples(const model& m, const std::string& path, const 
   for (const model_input& in : from->inputs) {
     all = std::max(all, in.sources.size());
     if (in.sources.size() != from->inputs.front().sources.size())
-      throw problem{"inputs differ in their number of samples", in.name, "name the files NAME.npy or NAME_1.npy, NAME_2.npy"};
+      throw problem{"inputs differ in their number of samples", in.name,
+                    "name the files NAME.npy or NAME_1.npy, NAME_2.npy"};
   }
   if (all == 0)
     throw problem{"no calibration data: there is no picture and no .npy file", path,

@@ -20,8 +20,8 @@ struct preprocessing {
 };
 
 /// The samples of a folder or file, at most `limit`, evenly chosen from all in the order of their names: pictures (PNG,
-/// JPEG) for a model with one image input, or .npy files. An .npy file of several inputs' worth is a batch; a model with
-/// several inputs takes files named NAME.npy or NAME_anything.npy.
+/// JPEG) for a model with one image input, or .npy files. An .npy file of several inputs' worth is a batch; a model
+/// with several inputs takes files named NAME.npy or NAME_anything.npy.
 /// Sorted by path, so the same folder gives the same samples. With `keep`, each is decoded once.
 /// Throws problem.
 convert::sample_set open_samples(const model& m, const std::string& path, const preprocessing& how, std::size_t limit,

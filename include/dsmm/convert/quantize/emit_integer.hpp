@@ -122,13 +122,16 @@ private:
   void layer(const weight_layer& l, const rounded_layer& r) {
     const std::uint32_t x = u8(l.x, l.from);
     const bool to_u8 = plan_.as_u8[l.y];
-    const std::uint32_t y = to_u8 ? w_.value("", dtype::u8, l.to.shape, grid(l.y)) : w_.value("", dtype::f32, l.to.shape);
+    const std::uint32_t y =
+        to_u8 ? w_.value("", dtype::u8, l.to.shape, grid(l.y)) : w_.value("", dtype::f32, l.to.shape);
     (to_u8 ? u8_ : f32_)[l.y] = y;
     const auto channels = static_cast<std::int32_t>(l.channels());
     const std::int32_t dims[] = {channels, l.kernel_h, l.kernel_w,
                                  l.kind == op_kind::dwconv2d ? 1 : l.from.shape.c / l.groups};
-    const auto weights = r.bits == 4 ? w_.constant("", dtype::i4s, dims, i4s_bytes_of(l, r), static_cast<std::uint32_t>(r.group))
-                                     : w_.constant("", dtype::s8, dims, std::as_bytes(std::span(r.codes)));
+    const std::uint32_t weights =
+        r.bits == 4
+            ? w_.constant("", dtype::i4s, dims, i4s_bytes_of(l, r), static_cast<std::uint32_t>(r.group))
+            : w_.constant("", dtype::s8, dims, std::as_bytes(std::span(r.codes)));
     std::vector<std::int32_t> bias(l.channels());
     const auto xs = static_cast<double>(grid(l.x).scale);
     for (std::size_t o = 0; o < bias.size(); ++o) {

@@ -63,7 +63,9 @@ public:
   }
 
   std::size_t count() const noexcept { return count_; }
-  double mean(std::size_t column) const noexcept { return count_ == 0 ? 0.0 : mean_[column] / static_cast<double>(count_); }
+  double mean(std::size_t column) const noexcept {
+    return count_ == 0 ? 0.0 : mean_[column] / static_cast<double>(count_);
+  }
   std::span<const moment_matrix> moments() const noexcept { return moments_; }
   std::span<const float> kept() const noexcept { return kept_; }
   std::size_t columns() const noexcept { return mean_.size(); }

@@ -197,7 +197,8 @@ private:
     if (linear && !half) return std::nullopt;
     // Enlarged by whole numbers, both ways of counting pixels pick the same source.
     const bool round = n == nearest::round_prefer_floor || n == nearest::round_prefer_ceil;
-    if (!linear && !(whole && ((half && round) || (c == coord::asymmetric && n == nearest::floor)))) return std::nullopt;
+    const bool repeats = whole && ((half && round) || (c == coord::asymmetric && n == nearest::floor));
+    if (!linear && !repeats) return std::nullopt;
     for (std::size_t d = 2; d < 4; ++d) {  // scales that differ from the ratio of sizes shift the picture
       const double scale = static_cast<double>(real_of(a[7 + d]));
       if (scale != 0.0 && std::abs(scale * static_cast<double>(dims(x)[d]) - static_cast<double>(dims(y)[d])) > 1e-3)

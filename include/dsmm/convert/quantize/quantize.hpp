@@ -16,6 +16,7 @@
 #include "dsmm/convert/quantize/agreement.hpp"
 #include "dsmm/convert/quantize/calibrate.hpp"
 #include "dsmm/convert/quantize/emit_integer.hpp"
+#include "dsmm/convert/quantize/equalize.hpp"
 #include "dsmm/convert/quantize/graph_of.hpp"
 #include "dsmm/convert/quantize/graph_run.hpp"
 #include "dsmm/convert/quantize/input_form.hpp"
@@ -34,6 +35,7 @@ struct quantize_options {
   double percentile = 99.99;         ///< of range_method::percentile
   bool second_order = true;          ///< rounding that minimises the error of the output, not of the weights
   bool correct_bias = true;
+  double equalize = 0.5;             ///< strength with which channels of one activation are evened out: 0, 0.5 or 1
   double max_loss = 1.0;             ///< percent of noise in the worst output; layers go to 8 bits until it holds
   std::size_t positions = 4096;      ///< pixels per layer that its second moments are taken from
   input_form input{};
@@ -81,6 +83,13 @@ public:
       return failure{errc::unsupported, "the model has no convolution or product with constant weights to quantize"};
     if (options_.input.u8)
       if (auto ok = check_pixels(); !ok) return ok.error();
+    if (options_.equalize > 0) {
+      if (auto ok = equalize(plain_, plan_, samples_, options_.equalize, options_.run, options_.progress); !ok)
+        return ok.error();
+      plan_ = plan_lowering(plain_);
+      g_ = plain_;
+      expose_logits(g_);
+    }
     auto seen = calibrate(g_, plan_, samples_, options_.second_order || options_.bits == 4, options_.positions,
                           options_.run, options_.progress);
     if (!seen) return seen.error();
@@ -258,8 +267,8 @@ private:
       to.sqnr_db = r.sqnr_db();
       to.parameters = l.w.size() + l.bias.size();
       to.bytes_fp32 = 4 * to.parameters;
-      to.bytes = 8 * l.bias.size() + (r.bits == 4 ? i4s_bytes(l.channels(), l.depth(), static_cast<std::size_t>(r.group))
-                                                  : l.w.size());
+      const std::size_t packed = i4s_bytes(l.channels(), l.depth(), static_cast<std::size_t>(r.group));
+      to.bytes = 8 * l.bias.size() + (r.bits == 4 ? packed : l.w.size());
     }
     report_.bytes = file.bytes().size();
     report_.bytes_fp32 = model_.file().size();

@@ -75,7 +75,8 @@ inline double squared_error(std::span<const float> values, quantization q) {
   return total;
 }
 
-inline constexpr std::array<double, 14> clips{1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.3};
+inline constexpr std::array<double, 14> clips{1.0, 0.95, 0.9,  0.85, 0.8, 0.75, 0.7,
+                                              0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.3};
 
 inline quantization least_squares(std::span<const float> v, double low, double high) {
   quantization best = grid_of(low, high);

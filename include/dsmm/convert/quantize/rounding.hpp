@@ -187,7 +187,8 @@ inline void measure(const weight_layer& l, const layer_inputs& in, std::span<con
         e[0] += (real[o * depth + k] - l.w[o * depth + k]) * x[k];
       }
       const double signal = static_cast<double>((y[0] + y[1]) + (y[2] + y[3]));
-      const double noise = static_cast<double>((e[0] + e[1]) + (e[2] + e[3])) + static_cast<double>(r.bias[o] - l.bias[o]);
+      const double noise =
+          static_cast<double>((e[0] + e[1]) + (e[2] + e[3])) + static_cast<double>(r.bias[o] - l.bias[o]);
       r.signal += signal * signal;
       r.noise += noise * noise;
     }
@@ -236,7 +237,8 @@ inline rounded_layer round_layer(const weight_layer& l, const layer_inputs& in, 
     }
     r.scale[o] = std::max(r.scale[o], least[o]);
     for (std::size_t k = 0; k < depth; ++k)
-      step[k] = static_cast<double>(r.scale[o]) * (r.bits == 4 ? r.steps[o * groups + (group == 0 ? 0 : k / group)] : 1);
+      step[k] =
+          static_cast<double>(r.scale[o]) * (r.bits == 4 ? r.steps[o * groups + (group == 0 ? 0 : k / group)] : 1);
     const std::span<std::int8_t> codes(r.codes.data() + o * depth, depth);
     for (std::size_t k = 0; k < depth; ++k)
       codes[k] = static_cast<std::int8_t>(std::clamp(std::nearbyint(static_cast<double>(w[k]) / step[k]), low, high));

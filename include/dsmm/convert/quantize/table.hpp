@@ -58,7 +58,8 @@ inline result<u8_table_values> table_of(const lowered_graph& g, const lowered_op
   u8_table_values table(256);
   for (std::size_t q = 0; q < 256; ++q) {
     const double level = static_cast<double>(real[q]) / static_cast<double>(y.scale) + y.zero_point;
-    table[q] = std::isnan(level) ? y.zero_point : static_cast<std::int32_t>(std::clamp(std::nearbyint(level), 0.0, 255.0));
+    const auto nearest = static_cast<std::int32_t>(std::clamp(std::nearbyint(level), 0.0, 255.0));
+    table[q] = std::isnan(level) ? y.zero_point : nearest;
   }
   return table;
 }
