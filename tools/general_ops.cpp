@@ -10,7 +10,9 @@ const ops::op_definition* find_general_op(std::uint32_t kind) noexcept { return 
 
 result<file_bytes> import_graph(std::span<const std::byte> file, const convert::import_options& options,
                                 convert::import_report& report) {
-  return convert::import_onnx(file, options, &report);
+  convert::import_options all = options;
+  all.general = &ops::nd::find_definition;
+  return convert::import_onnx(file, all, &report);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::tools

@@ -4,8 +4,8 @@
 
 usage: compare_onnx.py DSMM MODEL.onnx... [--shape MODEL:NAME=1x3x320x320] [--limit 1e-4] [--seed 7]
 
-Needs onnxruntime, onnx and numpy from PyPI. Prints one line per model: the largest error relative to the largest
-absolute value of the output. Exit status 1 if a model does not import or is off by more than the limit.
+Needs onnxruntime and numpy from PyPI. Prints one line per model: the largest error relative to the largest absolute
+value of the output, or to 0.01 if all of it is smaller (ONNX Runtime's own sigmoid is off by 1e-7). Exit status 1 if a model does not import or is off by more than the limit.
 """
 import argparse
 import pathlib
@@ -15,7 +15,6 @@ import tempfile
 import time
 
 import numpy as np
-import onnx
 import onnxruntime
 
 
@@ -73,7 +72,7 @@ def compare(dsmm, path, shapes, seed, folder):
         if not np.array_equal(np.isfinite(got), np.isfinite(wanted)):
             return None, f"{output.name}: infinities or NaN differ"
         difference = np.abs(np.where(np.isfinite(wanted), got.astype(np.float64) - wanted.astype(np.float64), 0))
-        worst = max(worst, float(difference.max() / max(np.abs(wanted[np.isfinite(wanted)]).max(initial=0), 1e-30)))
+        worst = max(worst, float(difference.max() / max(np.abs(wanted[np.isfinite(wanted)]).max(initial=0), 1e-2)))
     return worst, f"import {seconds:.2f} s, process {run_seconds:.2f} s, {len(expected)} outputs"
 
 

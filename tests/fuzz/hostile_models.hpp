@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/model/every_op_model.hpp"
+#include "tests/model/general_model.hpp"
 #include "tests/graph/sample_models.hpp"
 #include "tests/model/sealed.hpp"
 
@@ -63,6 +64,37 @@ void words(std::span<const std::byte> good, Visit&& visit) {
     }
 }
 
+/// Every attribute, every dim, type and rank of every tensor, and every index of a model, with a few values each: what
+/// the shape rules of general operators must refuse or survive.
+template <class Visit>
+void rows(std::span<const std::byte> good, Visit&& visit) {
+  sealed_file original(good);
+  const dsmm::format::graph_header graph = original.graph();
+  const auto change = [&](const std::string& name, auto&& edit) {
+    sealed_file f(good);
+    edit(f);
+    visit(name, f.seal().bytes(), expect::safe);
+  };
+  for (std::uint32_t i = 0; i < graph.attribute_count; ++i)
+    for (const std::int32_t value : {-1, 0, 1, 2, 7, 1 << 14, 1 << 24, 0x7FFF'FFFF, -0x7FFF'FFFF - 1, 0x7F80'0000})
+      change("attribute-" + std::to_string(i) + "-" + std::to_string(value),
+             [&](sealed_file& f) { f.attribute(i) = value; });
+  for (std::uint32_t i = 0; i < graph.tensor_count; ++i) {
+    const std::string name = std::to_string(i);
+    for (std::uint32_t d = 0; d < 6; ++d)
+      for (const std::int32_t value : {0, 1, 2, 5, 1 << 20})
+        change("dim-" + name + "-" + std::to_string(d) + "-" + std::to_string(value),
+               [&](sealed_file& f) { f.tensor(i).dims[d] = value; });
+    for (std::uint8_t rank = 0; rank < 8; ++rank)
+      change("rank-" + name + "-" + std::to_string(rank), [&](sealed_file& f) { f.tensor(i).rank = rank; });
+    for (std::uint8_t type = 0; type < 22; ++type)
+      change("type-" + name + "-" + std::to_string(type), [&](sealed_file& f) { f.tensor(i).type = type; });
+  }
+  for (std::uint32_t i = 0; i < graph.index_count; ++i)
+    for (std::uint32_t t = 0; t < graph.tensor_count; t += 1 + graph.tensor_count / 16)
+      change("index-" + std::to_string(i) + "-" + std::to_string(t), [&](sealed_file& f) { f.index(i) = t; });
+}
+
 /// Lies about size that a trusting loader would allocate, multiply or walk.
 template <class Visit>
 void sizes(std::span<const std::byte> good, Visit&& visit) {
@@ -113,6 +145,7 @@ void all(Visit&& visit) {
   words(good.bytes(), visit);
   bytes(good.bytes(), visit);
   if (const auto picture = samples::picture_net(20).finish()) words(picture->bytes(), visit);
+  if (const auto general = general_model::writer().finish()) rows(general->bytes(), visit);
 }
 
 }  // namespace hostile

@@ -44,7 +44,10 @@ struct var {
 class builder {
 public:
   /// fold_budget: bytes of constants that folding may make, so that a small file cannot ask for much memory.
-  explicit builder(std::uint64_t fold_budget) noexcept : fold_budget_(fold_budget) { graph_.values.emplace_back(); }
+  /// general: where folding finds the kernels, ops::nd::find_definition.
+  builder(std::uint64_t fold_budget, ops::find_operator general) : fold_budget_(fold_budget), general_(general) {
+    graph_.values.emplace_back();
+  }
 
   lowered_graph& graph() noexcept { return graph_; }
   const lowered_value& value(std::uint32_t id) const noexcept {
@@ -136,8 +139,11 @@ public:
     for (const var& x : inputs)
       op.inputs.push_back(!x ? no_value : kind == op_kind::nd_copy ? source(x.id) : materialized(x.id));
     if (all_constant && bytes <= fold_budget_) {
-      fold_budget_ -= bytes;
-      return fold(op, outputs);
+      if (const std::uint64_t cost = cost_of(graph_, op, outputs); cost <= work_budget_) {
+        fold_budget_ -= bytes;
+        work_budget_ -= cost;
+        return fold(op, outputs);
+      }
     }
     for (const value_type& t : outputs) {
       lowered_value v{t.type, t.dims};
@@ -204,7 +210,7 @@ private:
 
   std::vector<var> fold(const lowered_op& op, std::span<const value_type> outputs) {
     std::vector<var> out(outputs.size(), var{this, 0});
-    auto results = evaluate(graph_, op, outputs);
+    auto results = evaluate(graph_, op, outputs, general_);
     if (!results) {
       if (!failed()) error_ = results.error();
       return out;
@@ -217,6 +223,8 @@ private:
   lowered_graph graph_;
   failure error_;
   std::uint64_t fold_budget_, needed_ = 0;
+  std::uint64_t work_budget_ = std::uint64_t{1} << 28;  ///< multiply-adds and moves of all folding; under a second
+  ops::find_operator general_;
   std::string op_name_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> copies_;
 };

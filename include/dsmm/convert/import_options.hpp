@@ -13,6 +13,7 @@
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/core/dtype.hpp"
 #include "dsmm/core/result.hpp"
+#include "dsmm/ops/op.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
 
@@ -24,6 +25,7 @@ struct known_value {
 };
 
 struct import_options {
+  ops::find_operator general = nullptr;  ///< &ops::nd::find_definition: the kernels with which constants are folded
   std::map<std::string, dim_list, std::less<>> shapes;     ///< of inputs, where the file leaves dimensions open
   std::map<std::string, known_value, std::less<>> values;  ///< of inputs that then are constants
   std::optional<std::string> folder;  ///< where external data may lie: the model's folder; none are read without it

@@ -17,7 +17,7 @@ namespace dsmm::inline DSMM_ABI::convert::onnx {
 
 /// Caps: what no sane model exceeds. A file may claim more; it is then refused, not served.
 inline constexpr std::size_t max_depth = 16;       ///< graphs inside attributes of graphs
-inline constexpr std::size_t max_nodes = 262'144;  ///< of all graphs of a file together
+inline constexpr std::size_t max_nodes = 65'536;  ///< of all graphs of a file together
 inline constexpr std::size_t max_rank = 8;
 inline constexpr std::size_t max_name = 4'096;
 inline constexpr std::uint64_t max_tensor_bytes = std::uint64_t{1} << 32;

@@ -38,23 +38,25 @@ inline std::string one_line(std::string_view text) {
 /// computed now, with the kernels that the session would use.
 ///
 /// file     bytes of a .onnx file; operator sets 7 to 28 and com.microsoft's fused and quantized operators.
-/// options  shapes and values of inputs, and the folder of external data.
+/// options  the kernels (ops/nd/registry.hpp), shapes and values of inputs, and the folder of external data.
 /// report   what was found; on failure every node that stands in the way, with its name and the reason.
 ///
 /// Errors: of the file (bad_magic, truncated, bad_value, bad_index, too_large), unsupported, shape_mismatch,
 /// dtype_mismatch, invalid_argument (an open dimension); the failure is the first issue of the report.
 /// Allocates; memory is bounded by 16 times the file plus 256 MiB.
-inline result<file_bytes> import_onnx(std::span<const std::byte> file, const import_options& options = {},
+inline result<file_bytes> import_onnx(std::span<const std::byte> file, const import_options& options,
                                       import_report* report = nullptr) {
   import_report unread;
   import_report& notes = report != nullptr ? *report : unread;
   notes = {};
+  if (options.general == nullptr)
+    return failure{errc::invalid_argument, "import_onnx: set import_options::general to &ops::nd::find_definition"};
   const onnx::external_folder folder(options.folder.value_or(""));
   const auto model = onnx::read_model(file, options.folder ? &folder : nullptr);
   if (!model) return model.error();
   notes.producer = import_impl::one_line(model->producer);
   if (!model->producer_version.empty()) notes.producer += " " + import_impl::one_line(model->producer_version);
-  builder to(16 * file.size() + (std::uint64_t{256} << 20));
+  builder to(16 * file.size() + (std::uint64_t{256} << 20), options.general);
   importer(*model, to, options, notes).run();
   if (!notes.issues.empty()) {
     const import_issue& first = notes.issues.front();

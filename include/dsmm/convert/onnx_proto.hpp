@@ -142,7 +142,7 @@ private:
 
   result<void> read_node(const wire_field& message, std::vector<node>& to, std::size_t depth) {
     if (auto ok = need(message, wire_type::bytes); !ok) return ok;
-    if (++nodes_ > max_nodes) return failure{errc::too_large, "ONNX: the file has over 262144 nodes", message.where};
+    if (++nodes_ > max_nodes) return failure{errc::too_large, "ONNX: the file has over 65536 nodes", message.where};
     node out;
     wire_reader reader(message);
     for (wire_field f; reader.next(f);) {

@@ -59,9 +59,10 @@ constexpr float widen(std::uint32_t bits, narrow_format f) noexcept {
   }
   const int exponent32 = exponent - f.bias + 127;
   if (exponent32 <= 0)  // bf16 subnormals are f32 subnormals
-    return std::bit_cast<float>(sign32 | (mantissa | 1u << f.mantissa_bits) << (23 - f.mantissa_bits) >>
-                                             (1 - exponent32));
-  return std::bit_cast<float>(sign32 | static_cast<std::uint32_t>(exponent32) << 23 | mantissa << (23 - f.mantissa_bits));
+    return std::bit_cast<float>(sign32 |
+                                (mantissa | 1u << f.mantissa_bits) << (23 - f.mantissa_bits) >> (1 - exponent32));
+  return std::bit_cast<float>(sign32 | static_cast<std::uint32_t>(exponent32) << 23 |
+                              mantissa << (23 - f.mantissa_bits));
 }
 
 /// The nearest narrow float, ties to even. Beyond the largest: it with `saturate`, else infinity (NaN where the format

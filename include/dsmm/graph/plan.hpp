@@ -47,7 +47,8 @@ inline constexpr std::uint32_t max_planned = 4096;
 
 class planner {
 public:
-  planner(const model& m, isa level, ops::find_operator general) noexcept : model_(m), level_(level), general_(general) {}
+  planner(const model& m, isa level, ops::find_operator general) noexcept
+      : model_(m), level_(level), general_(general) {}
 
   result<memory_plan> run() noexcept {
     if (model_.tensors().size() > 4 * max_planned || model_.ops().size() > max_planned)

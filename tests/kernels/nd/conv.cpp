@@ -38,8 +38,7 @@ std::vector<float> reference(const geometry& g, const tensor<float>& x, const te
                 const std::int64_t channel = n * g.in + o / per_out * per_in + i;
                 const float sample =
                     inside ? x[static_cast<std::size_t>((channel * g.height + h) * g.width + v)] : 0.0f;
-                const float weight =
-                    w[static_cast<std::size_t>(((o * per_in + i) * g.kernel + kh) * g.kernel + kw)];
+                const float weight = w[static_cast<std::size_t>(((o * per_in + i) * g.kernel + kh) * g.kernel + kw)];
                 sum = __builtin_fmaf(weight, sample, sum);
               }
           sum = sum + bias[static_cast<std::size_t>(o)];
@@ -53,10 +52,12 @@ std::vector<float> reference(const geometry& g, const tensor<float>& x, const te
 
 TEST_CASE("nd_conv: every variant and thread count equals the plain loop") {
   const geometry cases[] = {
-      {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0},     {2, 1, 3, 5, 7, 9, 3, 1, 1, 1, 1},    {1, 1, 3, 17, 13, 11, 3, 2, 1, 1, 1},
-      {1, 2, 6, 10, 9, 9, 3, 1, 2, 2, 2},    {1, 6, 6, 6, 10, 12, 3, 1, 1, 1, 1},  {1, 6, 6, 12, 10, 12, 5, 2, 1, 2, 1},
-      {1, 1, 40, 33, 6, 11, 3, 1, 1, 1, 0},  {1, 1, 70, 31, 8, 8, 1, 1, 1, 0, 0},  {1, 1, 16, 30, 9, 9, 1, 2, 1, 0, 0},
-      {1, 1, 3, 16, 20, 35, 7, 2, 1, 3, 3},  {1, 1, 300, 3, 3, 3, 3, 1, 1, 1, 1},  {3, 4, 8, 16, 5, 5, 2, 2, 1, 0, 1},
+      {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0},    {2, 1, 3, 5, 7, 9, 3, 1, 1, 1, 1},   {1, 1, 3, 17, 13, 11, 3, 2, 1, 1, 1},
+      {1, 2, 6, 10, 9, 9, 3, 1, 2, 2, 2},   {1, 6, 6, 6, 10, 12, 3, 1, 1, 1, 1}, {1, 6, 6, 12, 10, 12, 5, 2, 1, 2, 1},
+      {1, 3, 3, 3, 5, 90, 3, 1, 1, 1, 1},   {2, 3, 3, 3, 9, 131, 3, 2, 1, 1, 1}, {1, 2, 2, 2, 5, 60, 3, 3, 2, 2, 2},
+
+      {1, 1, 40, 33, 6, 11, 3, 1, 1, 1, 0}, {1, 1, 70, 31, 8, 8, 1, 1, 1, 0, 0}, {1, 1, 16, 30, 9, 9, 1, 2, 1, 0, 0},
+      {1, 1, 3, 16, 20, 35, 7, 2, 1, 3, 3}, {1, 1, 300, 3, 3, 3, 3, 1, 1, 1, 1}, {3, 4, 8, 16, 5, 5, 2, 2, 1, 0, 1},
   };
   for (const geometry& g : cases)
     for (const bool relu : {false, true}) {
@@ -67,9 +68,9 @@ TEST_CASE("nd_conv: every variant and thread count equals the plain loop") {
       const auto bias = tensor<float>::random({g.out}, 3);
       const auto residual = tensor<float>::random({g.batch, g.out, g.size(g.height), g.size(g.width)}, 4);
       const std::vector<float> expected = reference(g, x, w, bias, residual, relu);
-      const std::vector<std::int32_t> attributes = {g.group,    2,          relu ? 1 : 0, 0,           0, g.stride,
-                                                    g.stride,   1,          g.dilation,   g.dilation,  1, g.pad_begin,
-                                                    g.pad_begin, 0,         g.pad_end,    g.pad_end,   0};
+      const std::vector<std::int32_t> attributes = {g.group,     2, relu ? 1 : 0, 0,          0, g.stride,
+                                                    g.stride,    1, g.dilation,   g.dilation, 1, g.pad_begin,
+                                                    g.pad_begin, 0, g.pad_end,    g.pad_end,  0};
       for (const auto& [level, name, below, here] : dsmm::isa_rows) {
         if (!here()) continue;
         for (const unsigned width : {1u, 3u}) {

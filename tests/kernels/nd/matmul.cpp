@@ -18,7 +18,8 @@ TEST_CASE("nd_matmul: f32 of every variant equals one chain of fused multiply-ad
   struct row {
     std::int64_t m, n, k;
   };
-  for (const row& r : {row{1, 1, 1}, row{5, 7, 3}, row{17, 70, 33}, row{1, 100, 300}, row{130, 16, 257}, row{64, 65, 64}})
+  for (const row& r :
+       {row{1, 1, 1}, row{5, 7, 3}, row{17, 70, 33}, row{1, 100, 300}, row{130, 16, 257}, row{64, 65, 64}})
     for (const int trans : {0, 1, 2, 3}) {
       const bool ta = (trans & 1) != 0, tb = (trans & 2) != 0;
       const auto a = ta ? tensor<float>::random({2, r.k, r.m}, 1) : tensor<float>::random({2, r.m, r.k}, 1);

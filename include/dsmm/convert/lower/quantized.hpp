@@ -176,8 +176,22 @@ inline void lower_matmul_integer_to_float(node_scope& s) {
   s.out[0] = y;
 }
 
+/// The values that 8 bits per block of the last axis leave of x; one scale per block, from its largest magnitude.
+inline var rounded_by_block(var x, std::int64_t block) {
+  if (x.to->failed()) return x;
+  const std::int64_t k = x.dim(x.rank() - 1), rows = x.count() / k, blocks = (k + block - 1) / block;
+  const var flat_x = x.to->reshape(x, {rows, k});
+  const var whole = pad(flat_x, kernels::nd::pad_fn::constant, {0, 0}, {0, blocks * block - k});
+  const var parts = x.to->reshape(whole, {rows, blocks, block});
+  const var most = reduce(reduce_fn::max, unary(unary_fn::abs, parts), {2}, true) / 127.0;
+  const var scale = binary(binary_fn::max, most, scalar(*x.to, x.type(), 1e-30));
+  const var y = unary(unary_fn::round, parts / scale) * scale;
+  return x.to->reshape(slice(x.to->reshape(y, {rows, blocks * block}), 1, 0, k), x.dims());
+}
+
 inline void lower_matmul_nbits(node_scope& s) {
-  const var a = s.in(0), b = s.in(1), scales = s.in(2);
+  var a = s.in(0);
+  const var b = s.in(1), scales = s.in(2);
   const std::int64_t k = s.integer("K", 0), n = s.integer("N", 0), bits = s.integer("bits", 4),
                      block = s.integer("block_size", 0);
   if (s.to.failed()) return;
@@ -187,6 +201,7 @@ inline void lower_matmul_nbits(node_scope& s) {
     return s.fail(errc::bad_value, "MatMulNBits: attributes K, N or block_size do not fit");
   dim_list dims = a.dims();
   dims.back() = n;
+  if (s.integer("accuracy_level", 0) == 4 && bits == 4 && a.type() == dtype::f32) a = rounded_by_block(a, block);
   s.out[0] = s.to.emit(op_kind::nd_matmul_nbits, {a, b, scales, s.optional(3), s.optional(4), s.optional(5)},
                        {static_cast<std::int32_t>(k), static_cast<std::int32_t>(n), static_cast<std::int32_t>(bits),
                         static_cast<std::int32_t>(block)},
@@ -195,9 +210,19 @@ inline void lower_matmul_nbits(node_scope& s) {
 
 /// com.microsoft: a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero.
 inline void lower_qlinear_binary(node_scope& s) {
+  if (s.node.op == "QLinearMul") {  // the product of the numbers is exact
+    const auto centred = [&](std::size_t x, std::size_t zero) {
+      const var wide = cast(s.in(x), dtype::s32);
+      return s.has(zero) ? wide - flat(cast(s.in(zero), dtype::s32)) : wide;
+    };
+    const var scale = flat(s.in(1)) * flat(s.in(4)) / flat(s.in(6));
+    const var real = cast(centred(0, 2) * centred(3, 5), dtype::f32) * scale;
+    s.out[0] = quantize(real, scalar(s.to, dtype::f32, 1), s.optional(7), s.in(0).type());
+    return;
+  }
   const var a = dequantize({s.in(0), s.in(1), s.optional(2)}, dtype::f32);
   const var b = dequantize({s.in(3), s.in(4), s.optional(5)}, dtype::f32);
-  s.out[0] = quantize(s.node.op == "QLinearAdd" ? a + b : a * b, s.in(6), s.optional(7), s.in(0).type());
+  s.out[0] = quantize(a + b, s.in(6), s.optional(7), s.in(0).type());
 }
 
 /// com.microsoft: x, x_scale, x_zero, y_scale, y_zero.

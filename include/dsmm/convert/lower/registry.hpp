@@ -13,6 +13,7 @@
 #include "dsmm/convert/lower/resize.hpp"
 #include "dsmm/convert/lower/rnn.hpp"
 #include "dsmm/convert/lower/shape.hpp"
+#include "dsmm/convert/lower/signal.hpp"
 #include "dsmm/convert/lower/window.hpp"
 #include "dsmm/convert/node_scope.hpp"
 
@@ -53,7 +54,7 @@ inline const lowering* find_lowering(std::string_view domain, std::string_view o
   }
   return first_of(domain, op, elementwise_lowerings, shape_lowerings, index_lowerings, window_lowerings,
                   reduce_lowerings, matmul_lowerings, rnn_lowerings, resize_lowerings, quantized_lowerings,
-                  attention_lowerings);
+                  attention_lowerings, signal_lowerings);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert

@@ -87,7 +87,9 @@ inline void emit_resize(node_scope& s, var x, resize_request want, std::string_v
   const std::int32_t mode = choose(s, mode_name, modes, "Resize: attribute mode is unknown");
   const std::int32_t place =
       choose(s, coordinates, places, "Resize: attribute coordinate_transformation_mode is unknown");
-  const std::string_view fallback = s.node.op == "Upsample" || s.opset < 11 ? "floor" : "round_prefer_floor";
+  const bool old = s.node.op == "Upsample" || s.opset < 11;  // had no attribute: down to the next, up to the one before
+  const bool shrinks = std::any_of(want.scales.begin(), want.scales.end(), [](double scale) { return scale < 1; });
+  const std::string_view fallback = !old ? "round_prefer_floor" : shrinks ? "ceil" : "floor";
   const std::int32_t rounding =
       choose(s, s.text("nearest_mode", fallback), roundings, "Resize: attribute nearest_mode");
   if (s.to.failed()) return;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "dsmm/config.hpp"
+#include "dsmm/kernels/math.hpp"
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/functions.hpp"
 #include "dsmm/kernels/nd/math64.hpp"
@@ -19,24 +21,16 @@ namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 namespace binary_impl {
 
-/// One run; the steps of a and b are 0 or 1. f32 tells the compiler so, that it vectorises; other types stay short.
-template <class T, class Y, class F>
-inline void run(const T* a, std::int64_t step_a, const T* b, std::int64_t step_b, Y* y, std::int64_t n,
-                const F& f) noexcept {
-  if constexpr (!std::is_same_v<T, float>) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i * step_a], b[i * step_b]);
-    return;
-  }
-  with_avx2([ a, step_a, b, step_b, y, n, f ]() __attribute__((always_inline)) {
-    if (step_a != 0 && step_b != 0)
-      for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], b[i]);
-    else if (step_a != 0)
-      for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], *b);
-    else if (step_b != 0)
-      for (std::int64_t i = 0; i < n; ++i) y[i] = f(*a, b[i]);
-    else
-      for (std::int64_t i = 0; i < n; ++i) y[i] = f(*a, *b);
-  });
+/// One run of the innermost axis: the steps of a and b are 0 or 1.
+using run_function = void (*)(const std::byte* a, std::int64_t step_a, const std::byte* b, std::int64_t step_b,
+                              std::byte* y, std::int64_t n) noexcept;
+
+/// What an invalid operation gives differs between x86 and Arm in its sign: every NaN becomes the positive quiet one.
+template <class T>
+[[gnu::always_inline]] inline T settled(T x) noexcept {
+  if constexpr (std::is_same_v<T, float>) return canonical(x);
+  else if constexpr (std::is_same_v<T, double>) return x == x ? x : math64::not_a_number;
+  else return x;
 }
 
 template <class T>
@@ -58,7 +52,8 @@ T quotient(T a, T b) noexcept {
   if constexpr (std::is_floating_point_v<T>) return a / b;
   else if (b == T{0}) return T{0};
   else if constexpr (std::is_signed_v<T>)
-    return static_cast<T>(b == T{-1} ? static_cast<T>(wrapping<T>{0} - static_cast<wrapping<T>>(a)) : static_cast<T>(a / b));
+    return static_cast<T>(b == T{-1} ? static_cast<T>(wrapping<T>{0} - static_cast<wrapping<T>>(a))
+                                     : static_cast<T>(a / b));
   else return static_cast<T>(a / b);
 }
 
@@ -112,61 +107,84 @@ T shifted(T a, T b, bool left) noexcept {
   return left ? static_cast<T>(static_cast<wrapping<T>>(a) << by) : static_cast<T>(a >> by);
 }
 
-/// g(f) with the function of two T that gives Y; what has no meaning for T gives its left operand.
-template <class T, class G>
-void choose_function(binary_fn f, G&& g) noexcept {
+constexpr bool is_question(binary_fn f) noexcept { return f >= binary_fn::equal && f <= binary_fn::less_equal; }
+constexpr bool is_logic(binary_fn f) noexcept { return f >= binary_fn::logical_and && f <= binary_fn::logical_xor; }
+constexpr bool is_bitwise(binary_fn f) noexcept { return f >= binary_fn::bit_and && f <= binary_fn::shift_right; }
+
+/// One function of two elements.
+template <binary_fn f, class T>
+[[gnu::always_inline]] inline auto one(T a, T b) noexcept {
   using enum binary_fn;
-#define DSMM_FUNCTION(expression) return g([](T a, T b) __attribute__((always_inline)) { \
-    static_cast<void>(b); \
-    return expression; \
-  })
-  switch (f) {
-    case add: DSMM_FUNCTION(plus(a, b));
-    case sub: DSMM_FUNCTION(minus(a, b));
-    case mul: DSMM_FUNCTION(times(a, b));
-    case div: DSMM_FUNCTION(quotient(a, b));
-    case pow: DSMM_FUNCTION(power(a, b));
-    case min: DSMM_FUNCTION(least(a, b));
-    case max: DSMM_FUNCTION(greatest(a, b));
-    case mod: DSMM_FUNCTION(modulo(a, b));
-    case fmod: DSMM_FUNCTION(remainder(a, b));
-    case prelu: DSMM_FUNCTION(a < T{0} ? times(a, b) : a);
-    default: break;
-  }
-  if constexpr (std::is_integral_v<T>) switch (f) {
-      case bit_and: DSMM_FUNCTION(static_cast<T>(a & b));
-      case bit_or: DSMM_FUNCTION(static_cast<T>(a | b));
-      case bit_xor: DSMM_FUNCTION(static_cast<T>(a ^ b));
-      case shift_left: DSMM_FUNCTION(shifted(a, b, true));
-      case shift_right: DSMM_FUNCTION(shifted(a, b, false));
-      default: break;
-    }
+  if constexpr (f == add) return plus(a, b);
+  else if constexpr (f == sub) return minus(a, b);
+  else if constexpr (f == mul) return times(a, b);
+  else if constexpr (f == div) return quotient(a, b);
+  else if constexpr (f == pow) return power(a, b);
+  else if constexpr (f == min) return least(a, b);
+  else if constexpr (f == max) return greatest(a, b);
+  else if constexpr (f == mod) return modulo(a, b);
+  else if constexpr (f == fmod) return remainder(a, b);
+  else if constexpr (f == equal) return static_cast<std::uint8_t>(a == b);
+  else if constexpr (f == greater) return static_cast<std::uint8_t>(a > b);
+  else if constexpr (f == less) return static_cast<std::uint8_t>(a < b);
+  else if constexpr (f == greater_equal) return static_cast<std::uint8_t>(a >= b);
+  else if constexpr (f == less_equal) return static_cast<std::uint8_t>(a <= b);
+  else if constexpr (f == logical_and || f == bit_and) return static_cast<T>(a & b);
+  else if constexpr (f == logical_or || f == bit_or) return static_cast<T>(a | b);
+  else if constexpr (f == logical_xor || f == bit_xor) return static_cast<T>(a ^ b);
+  else if constexpr (f == shift_left) return shifted(a, b, true);
+  else if constexpr (f == shift_right) return shifted(a, b, false);
+  else return a < T{0} ? times(a, b) : a;
 }
 
-/// The functions that answer yes or no.
-template <class T, class G>
-void choose_question(binary_fn f, G&& g) noexcept {
-  using enum binary_fn;
-  switch (f) {
-    case equal: DSMM_FUNCTION(static_cast<std::uint8_t>(a == b));
-    case greater: DSMM_FUNCTION(static_cast<std::uint8_t>(a > b));
-    case less: DSMM_FUNCTION(static_cast<std::uint8_t>(a < b));
-    case greater_equal: DSMM_FUNCTION(static_cast<std::uint8_t>(a >= b));
-    default: DSMM_FUNCTION(static_cast<std::uint8_t>(a <= b));
+/// f over one run. Truth values become 0 and 1 first. f32 tells the compiler which steps are 0, that it vectorises;
+/// other types stay short.
+template <binary_fn f, class T, bool truth>
+void run(const std::byte* left, std::int64_t step_a, const std::byte* right, std::int64_t step_b, std::byte* out,
+         std::int64_t n) noexcept {
+  const T* const a = reinterpret_cast<const T*>(left);
+  const T* const b = reinterpret_cast<const T*>(right);
+  auto* const y = reinterpret_cast<decltype(one<f>(T{}, T{}))*>(out);
+  if constexpr (truth) {
+    const auto bit = [](T v) { return static_cast<T>(v != 0); };
+    for (std::int64_t i = 0; i < n; ++i) y[i] = one<f>(bit(a[i * step_a]), bit(b[i * step_b]));
+  } else if constexpr (!std::is_same_v<T, float>) {
+    for (std::int64_t i = 0; i < n; ++i) y[i] = settled(one<f>(a[i * step_a], b[i * step_b]));
+  } else {
+    with_avx2([ a, step_a, b, step_b, y, n ]() __attribute__((always_inline)) {
+      if (step_a != 0 && step_b != 0)
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(one<f>(a[i], b[i]));
+      else if (step_a != 0)
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(one<f>(a[i], *b));
+      else if (step_b != 0)
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(one<f>(*a, b[i]));
+      else
+        for (std::int64_t i = 0; i < n; ++i) y[i] = settled(one<f>(*a, *b));
+    });
   }
 }
 
-template <class G>
-void choose_logic(binary_fn f, G&& g) noexcept {
-  using T = std::uint8_t;
-  using enum binary_fn;
-  switch (f) {
-    case equal: DSMM_FUNCTION(static_cast<T>((a != 0) == (b != 0)));
-    case logical_and: DSMM_FUNCTION(static_cast<T>(a != 0 && b != 0));
-    case logical_or: DSMM_FUNCTION(static_cast<T>(a != 0 || b != 0));
-    default: DSMM_FUNCTION(static_cast<T>((a != 0) != (b != 0)));
-  }
-#undef DSMM_FUNCTION
+/// The run of a function, or nullptr where it has no meaning for T.
+template <binary_fn f, class T, bool truth>
+constexpr run_function choose() noexcept {
+  if constexpr (truth ? !is_logic(f) && f != binary_fn::equal
+                      : is_logic(f) || (is_bitwise(f) && !std::is_integral_v<T>))
+    return nullptr;
+  else return &run<f, T, truth>;
+}
+
+template <class T, bool truth>
+inline constexpr auto runs = []<std::size_t... f>(std::index_sequence<f...>) {
+  return std::array<run_function, sizeof...(f)>{choose<static_cast<binary_fn>(f), T, truth>()...};
+}
+(std::make_index_sequence<static_cast<std::size_t>(binary_fn::count)>{});
+
+inline run_function run_of(binary_fn f, dtype x) noexcept {
+  const auto at = static_cast<std::size_t>(f);
+  if (x == dtype::b8) return runs<std::uint8_t, true>[at];
+  run_function found = nullptr;
+  visit_numeric(x, [&]<class T>(T) { found = runs<T, false>[at]; });
+  return found;
 }
 
 }  // namespace binary_impl
@@ -176,17 +194,11 @@ inline void nd_binary(const call& c) noexcept {
   const auto f = c.choice<binary_fn>(0);
   const view &a = c.in[0], &b = c.in[1], &y = c.out[0];
   const nest<2> loops = broadcast_nest(y, a, b);
-  const auto apply = [&]<class T, class Y, class F>(T, Y, const F& function) {
-    loops.run(c.exec, [&](std::int64_t at, const std::array<std::int64_t, 2>& from, std::int64_t n) {
-      binary_impl::run(a.as<const T>() + from[0], loops.step(0), b.as<const T>() + from[1], loops.step(1),
-                       y.as<Y>() + at, n, function);
-    });
-  };
-  if (a.type == dtype::b8)
-    return binary_impl::choose_logic(f, [&](const auto& g) { apply(std::uint8_t{}, std::uint8_t{}, g); });
-  visit_numeric(a.type, [&]<class T>(T) {
-    if (y.type == dtype::b8) binary_impl::choose_question<T>(f, [&](const auto& g) { apply(T{}, std::uint8_t{}, g); });
-    else binary_impl::choose_function<T>(f, [&](const auto& g) { apply(T{}, T{}, g); });
+  const binary_impl::run_function run = binary_impl::run_of(f, a.type);
+  if (run == nullptr) return;
+  const auto size = static_cast<std::int64_t>(size_of(a.type)), y_size = static_cast<std::int64_t>(size_of(y.type));
+  loops.run(c.exec, [&](std::int64_t at, const std::array<std::int64_t, 2>& from, std::int64_t n) {
+    run(a.data + from[0] * size, loops.step(0), b.data + from[1] * size, loops.step(1), y.data + at * y_size, n);
   });
 }
 

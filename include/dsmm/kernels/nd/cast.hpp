@@ -29,9 +29,11 @@ inline void widen_all(const view& x, float* y, std::int64_t begin, std::int64_t 
 inline void narrow_all(const float* x, const view& y, std::int64_t begin, std::int64_t end, bool saturate) noexcept {
   const narrow_format f = narrow_format_of(y.type);
   if (size_of(y.type) == 2)
-    for (std::int64_t i = begin; i < end; ++i) y.as<std::uint16_t>()[i] = static_cast<std::uint16_t>(narrow(x[i], f, saturate));
+    for (std::int64_t i = begin; i < end; ++i)
+      y.as<std::uint16_t>()[i] = static_cast<std::uint16_t>(narrow(x[i], f, saturate));
   else
-    for (std::int64_t i = begin; i < end; ++i) y.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(narrow(x[i], f, saturate));
+    for (std::int64_t i = begin; i < end; ++i)
+      y.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(narrow(x[i], f, saturate));
 }
 
 /// f64 to f32 so that a second rounding to a narrow float gives what one would: round to odd.
@@ -83,7 +85,8 @@ inline void nd_cast(const call& c) noexcept {
     } else if (y.type == dtype::b8) {
       for (std::int64_t i = begin; i < end; ++i) y.as<std::uint8_t>()[i] = from[i - begin] != T{0};
     } else if (y.type == dtype::u4) {
-      for (std::int64_t i = begin; i < end; ++i) y.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(convert<std::int64_t>(from[i - begin]) & 15);
+      for (std::int64_t i = begin; i < end; ++i)
+        y.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(convert<std::int64_t>(from[i - begin]) & 15);
     } else if (y.type == dtype::s4) {
       for (std::int64_t i = begin; i < end; ++i) {
         const auto low = static_cast<std::int32_t>(convert<std::int64_t>(from[i - begin]) & 15);

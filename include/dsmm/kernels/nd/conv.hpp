@@ -10,6 +10,7 @@
 #include "dsmm/kernels/math.hpp"
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/conv_shape.hpp"
+#include "dsmm/kernels/nd/depthwise_f32.hpp"
 #include "dsmm/kernels/nd/gemm_f32.hpp"
 #include "dsmm/kernels/nd/math64.hpp"
 #include "dsmm/kernels/nd/unary.hpp"
@@ -17,7 +18,7 @@
 #include "dsmm/kernels/nd/visit.hpp"
 
 /// Convolutions over one to three axes: y = act(sum + bias + residual), each sum one chain of fused multiply-adds over
-/// (channel, tap) in ascending order, in which padding counts as 0 (depthwise: not at all).
+/// (channel, tap) in ascending order, in which padding counts as 0.
 namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 namespace conv_impl {
@@ -49,7 +50,10 @@ struct epilogue {
   float alpha = 0.0f, beta = 0.0f;
 
   explicit epilogue(const call& c) noexcept
-      : bias(c.in[2].data), residual(c.in[3].data), act(c.choice<unary_fn>(2)), alpha(c.attribute_f32(3)),
+      : bias(c.in[2].data),
+        residual(c.in[3].data),
+        act(c.choice<unary_fn>(2)),
+        alpha(c.attribute_f32(3)),
         beta(c.attribute_f32(4)) {}
 
   /// y[0 .. n) of a plane; `offset` says where in y it lies.
@@ -88,9 +92,27 @@ inline std::int64_t task_rows(const conv_shape& s, const gemm_kernel& v) noexcep
   return (s.out_channels / pieces + v.rows) / v.rows * v.rows;
 }
 
+/// Floats of all columns of one batch item and group, panel after panel.
+inline std::int64_t all_columns(const conv_shape& s, const gemm_kernel& v) noexcept {
+  return (s.window.outputs() + v.columns - 1) / v.columns * v.columns * s.depth();
+}
+
+/// Where rows are shared out among tasks, columns are written once for all of them.
+inline float* write_columns(const call& c, const conv_shape& s, const gemm_kernel& v, float* to) noexcept {
+  const std::int64_t outputs = s.window.outputs(), panels = (outputs + v.columns - 1) / v.columns, depth = s.depth();
+  for_runs(c.exec, s.batch * s.groups * panels, 1, [&](std::int64_t t, std::int64_t) {
+    const std::int64_t item = t / panels, first = t % panels * v.columns;
+    window_columns(s.window, first, std::min(v.columns, outputs - first))
+        .write(c.in[0].as<const float>() + item * s.in_channels * s.window.inputs(), 0, depth, v.columns,
+               to + t * v.columns * depth);
+  });
+  return to;
+}
+
 inline void dense(const call& c, const conv_shape& s) noexcept {
   const gemm_kernel& v = gemm_kernel_for(c.level);
-  const std::int64_t outputs = s.window.outputs(), depth = s.depth(), columns = (outputs + gemm_columns - 1) / gemm_columns;
+  const std::int64_t outputs = s.window.outputs(), depth = s.depth(),
+                     columns = (outputs + gemm_columns - 1) / gemm_columns;
   const std::int64_t rows = task_rows(s, v), row_tasks = (s.out_channels + rows - 1) / rows;
   const std::int64_t packed = gemm_packed_rows(v, s.out_channels, depth);
   const float* weights = reinterpret_cast<const float*>(c.packed);
@@ -101,6 +123,10 @@ inline void dense(const call& c, const conv_shape& s) noexcept {
                      to + g * packed);
     weights = to;
   }
+  const float* const written =
+      row_tasks == 1
+          ? nullptr
+          : write_columns(c, s, v, reinterpret_cast<float*>(c.scratch) + (c.packed == nullptr ? s.groups * packed : 0));
   const epilogue after(c);
   const std::int64_t tasks = s.batch * s.groups * columns * row_tasks;
   for_runs(c.exec, tasks, 1, [&](std::int64_t t, std::int64_t) {
@@ -109,66 +135,62 @@ inline void dense(const call& c, const conv_shape& s) noexcept {
     const float* const x = c.in[0].as<const float>() + (batch * s.groups + group) * s.in_channels * s.window.inputs();
     const std::int64_t first = (batch * s.groups + group) * s.out_channels;
     float* const y = c.out[0].as<float>() + first * outputs;
-    gemm(v, weights + group * packed, row, std::min(row + rows, s.out_channels), column,
-         std::min(column + gemm_columns, outputs), depth, y, outputs,
-         [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
-           window_columns(s.window, n, count).write(x, k0, steps, v.columns, to);
-           return to;
-         },
-         [&](std::int64_t m, std::int64_t tile_rows, std::int64_t n, std::int64_t count) {
-           for (std::int64_t r = m; r < m + tile_rows; ++r)
-             after.apply(y + r * outputs + n, (first + r) * outputs + n, group * s.out_channels + r, count);
-         });
+    gemm(
+        v, weights + group * packed, row, std::min(row + rows, s.out_channels), column,
+        std::min(column + gemm_columns, outputs), depth, y, outputs,
+        [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
+          if (written != nullptr)
+            return written + (batch * s.groups + group) * all_columns(s, v) + n * depth + k0 * v.columns;
+          window_columns(s.window, n, count).write(x, k0, steps, v.columns, to);
+          return to;
+        },
+        [&](std::int64_t m, std::int64_t tile_rows, std::int64_t n, std::int64_t count) {
+          for (std::int64_t r = m; r < m + tile_rows; ++r)
+            after.apply(y + r * outputs + n, (first + r) * outputs + n, group * s.out_channels + r, count);
+        });
   });
 }
 
-/// One plane: every tap adds its shifted copy of the input, in order.
-template <class T>
-void add_plane(const window_shape& s, const T* x, const T* w, T* y) noexcept {
-  for (std::int64_t kd = 0; kd < s.kernel[0]; ++kd)
-    for (std::int64_t od = tap_range(s, 0, kd).low; od < tap_range(s, 0, kd).high; ++od) {
-      const std::int64_t d = od * s.stride[0] + kd * s.dilation[0] - s.pad[0];
-      for (std::int64_t oh = 0; oh < s.out[1]; ++oh)
-        for (std::int64_t kh = 0; kh < s.kernel[1]; ++kh) {
-          const std::int64_t h = oh * s.stride[1] + kh * s.dilation[1] - s.pad[1];
-          if (h < 0 || h >= s.in[1]) continue;
-          const T* const row = x + (d * s.in[1] + h) * s.in[2];
-          T* const out = y + (od * s.out[1] + oh) * s.out[2];
-          for (std::int64_t kw = 0; kw < s.kernel[2]; ++kw) {
-            const tap_range range(s, 2, kw);
-            const T factor = w[(kd * s.kernel[1] + kh) * s.kernel[2] + kw];
-            const T* const from = row + kw * s.dilation[2] - s.pad[2];
-            const std::int64_t step = s.stride[2], low = range.low, high = range.high;
-            const auto add = [](T a, T b, T sum) __attribute__((always_inline)) {
-              if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, sum);
-              else return __builtin_fma(a, b, sum);
-            };
-            with_avx2([ =, &s ]() __attribute__((always_inline)) {
-              static_cast<void>(s);
-              if (step == 1)
-                for (std::int64_t j = low; j < high; ++j) out[j] = add(factor, from[j], out[j]);
-              else
-                for (std::int64_t j = low; j < high; ++j) out[j] = add(factor, from[j * step], out[j]);
-            });
-          }
-        }
-    }
-}
-
-/// Planes one by one, channels ascending: depthwise convolutions, and f64.
-template <class T>
-void by_plane(const call& c, const conv_shape& s) noexcept {
+inline void depthwise(const call& c, const conv_shape& s) noexcept {
   const epilogue after(c);
   const std::int64_t outputs = s.window.outputs(), channels = s.groups * s.out_channels;
+  const depthwise_impl::run_function run = depthwise_run_for(c.level);
   for_runs(c.exec, s.batch * channels, row_grain(outputs * s.depth()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
-      const std::int64_t channel = p % channels, group = channel / s.out_channels;
-      T* const y = c.out[0].as<T>() + p * outputs;
-      std::fill_n(y, outputs, T{});
-      for (std::int64_t i = 0; i < s.in_channels; ++i)
-        add_plane(s.window,
-                  c.in[0].as<const T>() + ((p / channels * s.groups + group) * s.in_channels + i) * s.window.inputs(),
-                  c.in[1].as<const T>() + (channel * s.in_channels + i) * s.window.taps(), y);
+      const std::int64_t channel = p % channels, plane = p / channels * s.groups + channel / s.out_channels;
+      float* const y = c.out[0].as<float>() + p * outputs;
+      depthwise_plane(s.window, c.in[0].as<const float>() + plane * s.window.inputs(),
+                      c.in[1].as<const float>() + channel * s.window.taps(), y, run);
+      after.apply(y, p * outputs, channel, outputs);
+    }
+  });
+}
+
+/// f64, output by output.
+inline void wide(const call& c, const conv_shape& s) noexcept {
+  const epilogue after(c);
+  const window_shape& g = s.window;
+  const std::int64_t outputs = g.outputs(), channels = s.groups * s.out_channels, taps = g.taps();
+  for_runs(c.exec, s.batch * channels, row_grain(outputs * s.depth()), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      const std::int64_t channel = p % channels;
+      const double* const x = c.in[0].as<const double>() +
+                              (p / channels * s.groups + channel / s.out_channels) * s.in_channels * g.inputs();
+      const double* const w = c.in[1].as<const double>() + channel * s.depth();
+      double* const y = c.out[0].as<double>() + p * outputs;
+      for (std::int64_t o = 0; o < outputs; ++o) {
+        const std::int64_t ow = o % g.out[2], oh = o / g.out[2] % g.out[1], od = o / (g.out[2] * g.out[1]);
+        double sum = 0.0;
+        for (std::int64_t k = 0; k < s.depth(); ++k) {
+          const std::int64_t tap = k % taps, column = ow * g.stride[2] + tap % g.kernel[2] * g.dilation[2] - g.pad[2];
+          const std::int64_t row = oh * g.stride[1] + tap / g.kernel[2] % g.kernel[1] * g.dilation[1] - g.pad[1];
+          const std::int64_t d = od * g.stride[0] + tap / (g.kernel[2] * g.kernel[1]) * g.dilation[0] - g.pad[0];
+          const bool inside = column >= 0 && row >= 0 && d >= 0 && column < g.in[2] && row < g.in[1] && d < g.in[0];
+          const double v = inside ? x[((k / taps * g.in[0] + d) * g.in[1] + row) * g.in[2] + column] : 0.0;
+          sum = math64::fma(w[k], v, sum);
+        }
+        y[o] = sum;
+      }
       after.apply(y, p * outputs, channel, outputs);
     }
   });
@@ -190,16 +212,24 @@ inline void nd_conv_pack(const call& c, std::byte* memory) noexcept {
     gemm_pack_rows(v, c.in[1].as<const float>() + g * s.out_channels * s.depth(), s.depth(), 1, s.out_channels,
                    s.depth(), reinterpret_cast<float*>(memory) + g * packed);
 }
-/// Weights that are no constant are packed at every run.
-inline std::size_t nd_conv_scratch(const call& c) noexcept { return nd_conv_packed_bytes(c); }
+/// Weights that are no constant are packed at every run; small pictures keep their columns.
+inline std::size_t nd_conv_scratch(const call& c) noexcept {
+  const conv_impl::conv_shape s(c);
+  const gemm_kernel& v = gemm_kernel_for(c.level);
+  if (c.out[0].count() == 0 || c.in[0].type != dtype::f32) return 0;
+  if (s.depthwise()) return 0;
+  const bool shared = conv_impl::task_rows(s, v) < s.out_channels;
+  return (c.packed == nullptr ? nd_conv_packed_bytes(c) : 0) +
+         (shared ? static_cast<std::size_t>(s.batch * s.groups * conv_impl::all_columns(s, v)) * sizeof(float) : 0);
+}
 
 /// Attributes: group, spatial rank, activation (3), strides, dilations, pads before, pads after.
 /// Inputs: x (N, C, spatial), w (M, C / group, kernel), bias (M), residual of y's shape.
 inline void nd_conv(const call& c) noexcept {
   const conv_impl::conv_shape s(c);
   if (c.out[0].count() == 0) return;
-  if (c.in[0].type == dtype::f64) return conv_impl::by_plane<double>(c, s);
-  if (s.depthwise()) return conv_impl::by_plane<float>(c, s);
+  if (c.in[0].type == dtype::f64) return conv_impl::wide(c, s);
+  if (s.depthwise()) return conv_impl::depthwise(c, s);
   conv_impl::dense(c, s);
 }
 

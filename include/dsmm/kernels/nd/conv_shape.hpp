@@ -87,35 +87,56 @@ public:
   /// (channels, in). Zero where a tap lies outside, and behind the last output.
   void write(const float* x, std::int64_t k0, std::int64_t steps, std::int64_t columns, float* to) const noexcept {
     const window_shape& s = shape_;
-    const std::int64_t taps = s.taps();
-    for (std::int64_t k = k0; k < k0 + steps; ++k, to += columns) {
-      const std::int64_t tap = k % taps, kw = tap % s.kernel[2], kh = tap / s.kernel[2] % s.kernel[1];
-      const std::int64_t kd = tap / (s.kernel[2] * s.kernel[1]);
-      const float* const channel = x + k / taps * s.inputs();
+    const std::int64_t taps = s.taps(), plane = s.in[1] * s.in[2], ahead = taps == 1 ? 8 : 1;
+    const float* channel = x + k0 / taps * s.inputs();
+    std::int64_t kw = k0 % s.kernel[2], kh = k0 / s.kernel[2] % s.kernel[1],
+                 kd = k0 % taps / (s.kernel[2] * s.kernel[1]);
+    for (std::int64_t k = 0; k < steps; ++k, to += columns) {
+      const std::int64_t shift_h = kh * s.dilation[1], shift_w = kw * s.dilation[2], shift_d = kd * s.dilation[0];
       for (std::size_t r = 0; r < run_count_; ++r) {
         const run& part = runs_[r];
-        const std::int64_t d = part.d + kd * s.dilation[0], h = part.h + kh * s.dilation[1];
-        float* const out = to + part.at;
+        const std::int64_t d = part.d + shift_d, h = part.h + shift_h;
         if (d < 0 || d >= s.in[0] || h < 0 || h >= s.in[1]) {
-          for (std::int64_t j = 0; j < part.length; ++j) out[j] = 0.0f;
+          fill_zero(to + part.at, part.length);
           continue;
         }
-        const std::int64_t w = part.w + kw * s.dilation[2], step = s.stride[2];
-        const float* const row = channel + (d * s.in[1] + h) * s.in[2];
-        const std::int64_t low = w >= 0 ? 0 : std::min(part.length, (-w + step - 1) / step);
-        const std::int64_t room = s.in[2] - 1 - w;
-        const std::int64_t high = room < 0 ? low : std::max(low, std::min(part.length, room / step + 1));
-        for (std::int64_t j = 0; j < low; ++j) out[j] = 0.0f;
-        if (step == 1) copy_floats(out + low, row + w + low, high - low);
-        else
-          for (std::int64_t j = low; j < high; ++j) out[j] = row[w + j * step];
-        for (std::int64_t j = high; j < part.length; ++j) out[j] = 0.0f;
+        const float* const row = channel + d * plane + h * s.in[2];
+        // Channels lie too far apart for the machine to guess the next one (1x1, 256 x 56 x 56: 3.3 ms without).
+        if (kw == 0 && k + ahead * taps < steps)
+          for (std::int64_t j = 0; j < part.length * s.stride[2]; j += 16)
+            __builtin_prefetch(row + ahead * s.inputs() + std::max<std::int64_t>(part.w, 0) + j);
+        write_run(row, part.w + shift_w, part.length, to + part.at);
       }
       for (std::int64_t j = count_; j < columns; ++j) to[j] = 0.0f;
+      if (++kw != s.kernel[2]) continue;
+      kw = 0;
+      if (++kh != s.kernel[1]) continue;
+      kh = 0;
+      if (++kd != s.kernel[0]) continue;
+      kd = 0;
+      channel += s.inputs();
     }
   }
 
 private:
+  [[gnu::always_inline]] static void fill_zero(float* to, std::int64_t n) noexcept {
+    for (std::int64_t j = 0; j < n; ++j) to[j] = 0.0f;
+  }
+
+  /// `length` outputs of one row, the first of which looks at position w, inside or not.
+  [[gnu::always_inline]] void write_run(const float* row, std::int64_t w, std::int64_t length,
+                                        float* to) const noexcept {
+    const std::int64_t step = shape_.stride[2], size = shape_.in[2];
+    std::int64_t low = 0, high = length;
+    if (w < 0) low = std::min(length, (-w + step - 1) / step);
+    if (w + (length - 1) * step >= size) high = w >= size ? low : std::max(low, (size - 1 - w) / step + 1);
+    fill_zero(to, low);
+    if (step == 1) copy_floats(to + low, row + w + low, high - low);
+    else
+      for (std::int64_t j = low; j < high; ++j) to[j] = row[w + j * step];
+    fill_zero(to + high, length - high);
+  }
+
   struct run {
     std::int64_t d, h, w, length, at;
   };

@@ -40,13 +40,17 @@ struct shape {
 /// Adds one row of the product, a value for every input position, where its tap belongs.
 template <class T>
 void add_tap(const window_shape& s, std::int64_t tap, const T* from, T* y) noexcept {
-  const std::int64_t kw = tap % s.kernel[2], kh = tap / s.kernel[2] % s.kernel[1], kd = tap / (s.kernel[2] * s.kernel[1]);
+  const std::int64_t kw = tap % s.kernel[2], kh = tap / s.kernel[2] % s.kernel[1],
+                     kd = tap / (s.kernel[2] * s.kernel[1]);
   const tap_range ds(s, 0, kd), hs(s, 1, kh), ws(s, 2, kw);
   for (std::int64_t d = ds.low; d < ds.high; ++d)
     for (std::int64_t h = hs.low; h < hs.high; ++h) {
       const T* const in = from + (d * s.out[1] + h) * s.out[2];
-      T* const out = y + ((d * s.stride[0] + kd * s.dilation[0] - s.pad[0]) * s.in[1] +
-                          (h * s.stride[1] + kh * s.dilation[1] - s.pad[1])) * s.in[2] + kw * s.dilation[2] - s.pad[2];
+      T* const out = y +
+                     ((d * s.stride[0] + kd * s.dilation[0] - s.pad[0]) * s.in[1] +
+                      (h * s.stride[1] + kh * s.dilation[1] - s.pad[1])) *
+                         s.in[2] +
+                     kw * s.dilation[2] - s.pad[2];
       for (std::int64_t w = ws.low; w < ws.high; ++w) out[w * s.stride[2]] += in[w];
     }
 }
@@ -70,15 +74,16 @@ inline void multiply(const call& c, const shape& s, std::int64_t item, float* pr
                                group * gemm_packed_rows(v, s.rows(), s.in_channels);
   const float* const x = c.in[0].as<const float>() + item * s.in_channels * positions;
   for_runs(c.exec, positions, gemm_columns, [&](std::int64_t begin, std::int64_t end) {
-    gemm(v, weights, 0, s.rows(), begin, end, s.in_channels, products, positions,
-         [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
-           for (std::int64_t k = 0; k < steps; ++k) {
-             copy_floats(to + k * v.columns, x + (k0 + k) * positions + n, count);
-             for (std::int64_t j = count; j < v.columns; ++j) to[k * v.columns + j] = 0.0f;
-           }
-           return to;
-         },
-         [](std::int64_t, std::int64_t, std::int64_t, std::int64_t) {});
+    gemm(
+        v, weights, 0, s.rows(), begin, end, s.in_channels, products, positions,
+        [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
+          for (std::int64_t k = 0; k < steps; ++k) {
+            copy_floats(to + k * v.columns, x + (k0 + k) * positions + n, count);
+            for (std::int64_t j = count; j < v.columns; ++j) to[k * v.columns + j] = 0.0f;
+          }
+          return to;
+        },
+        [](std::int64_t, std::int64_t, std::int64_t, std::int64_t) {});
   });
 }
 
@@ -90,7 +95,8 @@ inline void multiply(const call& c, const shape& s, std::int64_t item, double* p
   for (std::int64_t r = 0; r < s.rows(); ++r)
     for (std::int64_t i = 0; i < s.in_channels; ++i)
       for (std::int64_t p = 0; p < positions; ++p)
-        products[r * positions + p] = math64::fma(w[i * s.rows() + r], x[i * positions + p], products[r * positions + p]);
+        products[r * positions + p] =
+            math64::fma(w[i * s.rows() + r], x[i * positions + p], products[r * positions + p]);
 }
 
 }  // namespace transpose_impl

@@ -114,7 +114,13 @@ enum class resize_coordinates : std::int32_t {
   tf_half_pixel_for_nn = 6,
   count = 7,
 };
-enum class resize_nearest : std::int32_t { round_prefer_floor = 0, round_prefer_ceil = 1, floor = 2, ceil = 3, count = 4 };
+enum class resize_nearest : std::int32_t {
+  round_prefer_floor = 0,
+  round_prefer_ceil = 1,
+  floor = 2,
+  ceil = 3,
+  count = 4
+};
 enum class grid_fn : std::int32_t { nearest = 0, linear = 1, cubic = 2, count = 3 };
 enum class grid_padding : std::int32_t { zeros = 0, border = 1, reflection = 2, count = 3 };
 

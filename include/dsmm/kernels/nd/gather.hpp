@@ -66,8 +66,8 @@ inline void nd_gather_nd(const call& c) noexcept {
     for (std::int64_t r = begin; r < end; ++r) {
       std::int64_t from = r / per_batch * size;
       for (std::size_t d = 0; d < depth; ++d)
-        from += clamped_index(index_at(index.data, index.type, r * static_cast<std::int64_t>(depth) +
-                                                                   static_cast<std::int64_t>(d)),
+        from += clamped_index(index_at(index.data, index.type,
+                                       r * static_cast<std::int64_t>(depth) + static_cast<std::int64_t>(d)),
                               x.dims[batch + d]) *
                 strides[batch + d];
       std::memcpy(y.data + r * bytes, x.data + from * static_cast<std::int64_t>(size_of(x.type)),

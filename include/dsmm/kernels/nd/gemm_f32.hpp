@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 #include "dsmm/config.hpp"
@@ -24,24 +23,30 @@ using gemm_variants = kernel_list<gemm_impl::x86_avx512, gemm_impl::x86_avx2, ge
 using gemm_variants = kernel_list<gemm_impl::generic>;
 #endif
 
-/// A variant as data: shape of its tile, and a tile for every number of rows up to `rows`.
+/// A variant as data: shape of its tile, and a tile for every number of rows up to `rows`: for whole panels, for those
+/// that reach beyond c, and for those of which half is enough.
 struct gemm_kernel {
   std::int64_t rows, columns;
-  const gemm_impl::tile_function* tiles;
+  const gemm_impl::tile_function *all, *some, *half;
+
+  gemm_impl::tile_function tile(std::int64_t tile_rows, std::int64_t count) const noexcept {
+    return (count == columns ? all : 2 * count <= columns ? half : some)[tile_rows - 1];
+  }
 };
 
 template <class V>
-inline constexpr gemm_kernel gemm_kernel_of{V::rows, V::columns, gemm_impl::tiles_of<V>.data()};
+inline constexpr gemm_kernel gemm_kernel_of{V::rows, V::columns, gemm_impl::tiles_of<V, gemm_impl::part::all>.data(),
+                                            gemm_impl::tiles_of<V, gemm_impl::part::some>.data(),
+                                            gemm_impl::tiles_of<V, gemm_impl::part::half>.data()};
 
 inline const gemm_kernel& gemm_kernel_for(isa level) noexcept {
-  return *gemm_variants::choose(level,
-                                []<class V>(std::type_identity<V>) -> const gemm_kernel* { return &gemm_kernel_of<V>; });
+  return *gemm_variants::choose(
+      level, []<class V>(std::type_identity<V>) -> const gemm_kernel* { return &gemm_kernel_of<V>; });
 }
 
 /// Steps of k whose columns are packed at once, and columns of a task: 64 KiB of packed columns lie on the stack and
 /// stay in the second cache, a panel of them in the first, while all rows pass by.
 inline constexpr std::int64_t gemm_depth = 256, gemm_columns = 64;
-inline constexpr std::int64_t gemm_max_rows = 16;
 
 /// Floats that gemm_pack_rows() writes for m rows of depth k.
 inline std::int64_t gemm_packed_rows(const gemm_kernel& v, std::int64_t m, std::int64_t k) noexcept {
@@ -66,7 +71,6 @@ void gemm(const gemm_kernel& v, const float* packed_rows, std::int64_t m0, std::
           std::int64_t n1, std::int64_t k, float* c, std::ptrdiff_t ldc, const Columns& columns,
           const Finish& finish) noexcept {
   alignas(64) float block[gemm_depth * gemm_columns];
-  alignas(64) float edge[gemm_max_rows * gemm_columns];
   for (std::int64_t n = n0; n < n1; n += gemm_columns) {
     const std::int64_t width = std::min(gemm_columns, n1 - n);
     std::int64_t k0 = 0;
@@ -78,19 +82,10 @@ void gemm(const gemm_kernel& v, const float* packed_rows, std::int64_t m0, std::
         panels[p] = columns(k0, steps, n + j, std::min(v.columns, width - j), block + p * gemm_depth * v.columns);
       for (std::int64_t m = m0; m < m1; m += v.rows) {
         const std::int64_t rows = std::min(v.rows, m1 - m);
-        const gemm_impl::tile_function tile = v.tiles[rows - 1];
         const float* const a = packed_rows + m * k + k0 * v.rows;
         for (std::int64_t j = 0, p = 0; j < width; j += v.columns, ++p) {
           const std::int64_t count = std::min(v.columns, width - j);
-          float* const at = c + m * ldc + n + j;
-          if (count == v.columns) {
-            tile(a, panels[p], static_cast<std::size_t>(steps), at, ldc, k0 == 0);
-          } else {  // a panel that reaches beyond c goes through memory of its own
-            const auto bytes = static_cast<std::size_t>(count) * sizeof(float);
-            for (std::int64_t r = 0; k0 != 0 && r < rows; ++r) std::memcpy(edge + r * v.columns, at + r * ldc, bytes);
-            tile(a, panels[p], static_cast<std::size_t>(steps), edge, v.columns, k0 == 0);
-            for (std::int64_t r = 0; r < rows; ++r) std::memcpy(at + r * ldc, edge + r * v.columns, bytes);
-          }
+          v.tile(rows, count)(a, panels[p], static_cast<std::size_t>(steps), c + m * ldc + n + j, ldc, k0 == 0, count);
           if (last) finish(m, rows, n + j, count);
         }
       }

@@ -56,7 +56,8 @@ inline void nd_conv_integer(const call& c) noexcept {
   const std::int32_t zero = integer_impl::zero_at(c.in[2], 0);
   for_runs(c.exec, s.batch * channels, row_grain(outputs * s.depth()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
-      const std::int64_t channel = p % channels, first = (p / channels * s.groups + channel / s.out_channels) * s.in_channels;
+      const std::int64_t channel = p % channels,
+                         first = (p / channels * s.groups + channel / s.out_channels) * s.in_channels;
       const std::int32_t w_zero = integer_impl::zero_at(c.in[3], channel);
       for (std::int64_t o = 0; o < outputs; ++o) {
         const std::int64_t ow = o % g.out[2], oh = o / g.out[2] % g.out[1], od = o / (g.out[2] * g.out[1]);
@@ -67,7 +68,8 @@ inline void nd_conv_integer(const call& c) noexcept {
           const std::int64_t d = od * g.stride[0] + k / (g.kernel[2] * g.kernel[1]) * g.dilation[0] - g.pad[0];
           if (w < 0 || h < 0 || d < 0 || w >= g.in[2] || h >= g.in[1] || d >= g.in[0]) continue;
           for (std::int64_t i = 0; i < s.in_channels; ++i)
-            sum += (integer_impl::load(c.in[0], ((first + i) * g.in[0] + d) * g.in[1] * g.in[2] + h * g.in[2] + w) - zero) *
+            sum += (integer_impl::load(c.in[0], ((first + i) * g.in[0] + d) * g.in[1] * g.in[2] + h * g.in[2] + w) -
+                    zero) *
                    (integer_impl::load(c.in[1], (channel * s.in_channels + i) * taps + k) - w_zero);
         }
         c.out[0].as<std::int32_t>()[p * outputs + o] = sum;
@@ -97,15 +99,18 @@ inline void nd_matmul_nbits(const call& c) noexcept {
           const std::int64_t count = std::min<std::int64_t>(64, k - at);
           for (std::int64_t i = 0; i < count; ++i) {
             const std::int64_t own = (at + i) / block;
-            const std::int64_t g = blocks_of ? std::clamp<std::int64_t>(blocks_of.as<const std::int32_t>()[at + i], 0, blocks - 1) : own;
+            const std::int64_t g =
+                blocks_of ? std::clamp<std::int64_t>(blocks_of.as<const std::int32_t>()[at + i], 0, blocks - 1) : own;
             float zero = static_cast<float>(1 << (bits - 1));
             if (zeros)
               zero = zeros.type == dtype::u8 ? field(zeros.as<const std::uint8_t>() + j * zero_bytes, g)
                                              : zeros.as<const float>()[j * blocks + g];
-            weights[i] = (field(b.as<const std::uint8_t>() + j * row_bytes, at + i) - zero) * scales.as<const float>()[j * blocks + g];
+            weights[i] = (field(b.as<const std::uint8_t>() + j * row_bytes, at + i) - zero) *
+                         scales.as<const float>()[j * blocks + g];
           }
           const float* const x = a.as<const float>() + r * k + at;
-          lanes.add(static_cast<std::size_t>(count), [&](float sum, std::size_t i) { return fma(x[i], weights[i], sum); });
+          lanes.add(static_cast<std::size_t>(count),
+                    [&](float sum, std::size_t i) { return fma(x[i], weights[i], sum); });
         }
         const float sum = lanes.total();
         c.out[0].as<float>()[r * n + j] = bias ? sum + bias.as<const float>()[j] : sum;

@@ -63,7 +63,7 @@ using kernels::fma;
   p = fma(p, s, -0x1.812746p-2f);
   p = fma(p, s, 0x1.06eba8p-3f);
   const float t = choose(a < 4.0f, a, 4.0f);  // erf(4) rounds to 1
-  float q = -0x1.1abb46p-24f;                  // log(1 - erf(t)) for t in [1, 4]
+  float q = -0x1.1abb46p-24f;                 // log(1 - erf(t)) for t in [1, 4]
   q = fma(q, t, 0x1.9f6e6ap-19f);
   q = fma(q, t, -0x1.f7e4c0p-15f);
   q = fma(q, t, 0x1.6105d6p-11f);

@@ -78,7 +78,8 @@ inline double log(double x) noexcept {
   const std::uint64_t bits = std::bit_cast<std::uint64_t>(x);
   const std::int64_t k = static_cast<std::int64_t>(bits - 0x3FE6'A09E'667F'3BCDu) >> 52;
   e += k;
-  const double f = std::bit_cast<double>(bits - (static_cast<std::uint64_t>(k) << 52)) - 1.0;  // [sqrt(1/2)-1, sqrt(2)-1)
+  const double f =
+      std::bit_cast<double>(bits - (static_cast<std::uint64_t>(k) << 52)) - 1.0;  // [sqrt(1/2)-1, sqrt(2)-1)
   const double s = f / (2.0 + f), z = s * s, half = 0.5 * f * f;
   const double r = z * horner(z, 2.0 / 23, 2.0 / 21, 2.0 / 19, 2.0 / 17, 2.0 / 15, 2.0 / 13, 2.0 / 11, 2.0 / 9, 2.0 / 7,
                               2.0 / 5, 2.0 / 3);
@@ -247,17 +248,17 @@ inline double fmod(double x, double y) noexcept {
   if (!(abs(x) < infinity) || y != y || b == 0.0) return not_a_number;
   double a = abs(x);
   if (b == infinity || a < b) return x;
-  // Subtract y times the largest power of two that fits, until nothing fits: at most 2100 steps.
-  for (;;) {
-    if (a < b) return with_sign(a, x);
-    const auto exponent = [](double v) { return static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(v) >> 52); };
-    std::int64_t shift = exponent(a) - exponent(b);
-    if (exponent(b) == 0) shift = exponent(a) == 0 ? 0 : exponent(a) - 1;
-    double step = scale(b, shift > 2040 ? 2040 : shift);
-    if (!(step <= a)) step *= 0.5;
-    if (!(step >= b)) step = b;
-    a -= step;
+  const auto exponent = [](double v) {
+    const auto field = [](double w) { return static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(w) >> 52); };
+    return v < 0x1p-1022 ? field(v * 0x1p54) - 54 : field(v);
+  };
+  // Subtract y times the largest power of two that fits, until nothing fits: every step clears a bit, 2100 at most.
+  while (a >= b) {
+    const std::int64_t shift = exponent(a) - exponent(b);
+    const double step = shift > 1000 ? scale(scale(b, 1000), shift - 1000) : scale(b, shift);
+    a -= step <= a ? step : 0.5 * step;
   }
+  return with_sign(a, x);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd::math64

@@ -52,8 +52,11 @@ struct finish {
   unary_fn act = unary_fn::identity;
 
   explicit finish(const call& k) noexcept
-      : alpha(k.attribute_f32(2)), beta(k.attribute_f32(3)), act_alpha(k.attribute_f32(5)),
-        act_beta(k.attribute_f32(6)), act(k.choice<unary_fn>(4)) {
+      : alpha(k.attribute_f32(2)),
+        beta(k.attribute_f32(3)),
+        act_alpha(k.attribute_f32(5)),
+        act_beta(k.attribute_f32(6)),
+        act(k.choice<unary_fn>(4)) {
     rank = k.out[0].rank;
     if (k.in[2]) c = &k.in[2], c_steps = broadcast_strides(k.in[2], k.out[0]);
   }
@@ -87,8 +90,7 @@ struct finish {
         }
       }
       if constexpr (std::is_floating_point_v<T>)
-        if (act != unary_fn::identity)
-          unary_real(act, act_alpha, act_beta, out, out, static_cast<std::size_t>(count));
+        if (act != unary_fn::identity) unary_real(act, act_alpha, act_beta, out, out, static_cast<std::size_t>(count));
     }
   }
 };
@@ -129,11 +131,11 @@ inline void product_f32(const call& c) noexcept {
     for (std::int64_t t = begin; t < end; ++t) {
       const std::int64_t batch = t / (column_tasks * row_tasks), column = t / row_tasks % column_tasks;
       const std::int64_t m0 = t % row_tasks * row_run, n0 = column * gemm_columns;
-      const float* const left =
-          rows + (a_size == 0 ? 0 : batch_offset(c.in[0], y, batch) / a_size) * packed;
+      const float* const left = rows + (a_size == 0 ? 0 : batch_offset(c.in[0], y, batch) / a_size) * packed;
       const float* const right = c.in[1].as<const float>() + batch_offset(c.in[1], y, batch);
       float* const out = y.as<float>() + batch * m * n;
-      const auto columns = [&](std::int64_t k0, std::int64_t steps, std::int64_t at, std::int64_t width, float* to) -> const float* {
+      const auto columns = [&](std::int64_t k0, std::int64_t steps, std::int64_t at, std::int64_t width,
+                               float* to) -> const float* {
         if (c.packed != nullptr) return reinterpret_cast<const float*>(c.packed) + at * k + k0 * v.columns;
         pack_columns(b, right, k0, steps, at, width, v.columns, to);
         return to;
@@ -193,8 +195,8 @@ inline void nd_matmul_pack(const call& c, std::byte* memory) noexcept {
   const gemm_kernel& v = gemm_kernel_for(c.level);
   const matmul_impl::matrix b(c.in[1], c.attribute(1) != 0);
   for (std::int64_t n = 0; n < b.columns; n += v.columns)
-    matmul_impl::pack_columns(b, c.in[1].as<const float>(), 0, b.rows, n, std::min(v.columns, b.columns - n),
-                              v.columns, reinterpret_cast<float*>(memory) + n * b.rows);
+    matmul_impl::pack_columns(b, c.in[1].as<const float>(), 0, b.rows, n, std::min(v.columns, b.columns - n), v.columns,
+                              reinterpret_cast<float*>(memory) + n * b.rows);
 }
 
 /// Attributes: trans_a, trans_b, alpha, beta, activation with its alpha and beta. Inputs: a, b, c.

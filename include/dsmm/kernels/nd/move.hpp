@@ -58,9 +58,8 @@ inline void nd_copy(const call& c) noexcept {
   const view &x = c.in[0], &y = c.out[0];
   nest<1> loops;
   for (std::size_t i = 0; i < y.rank; ++i) loops.push(y.dims[i], {c.attribute(1 + i)});
-  visit_size(x.type, [&]<class T>(T) {
-    move_impl::copy_nest(c.exec, loops, x.as<const T>() + c.attribute(0), y.as<T>());
-  });
+  visit_size(x.type,
+             [&]<class T>(T) { move_impl::copy_nest(c.exec, loops, x.as<const T>() + c.attribute(0), y.as<T>()); });
 }
 
 /// y of the given axes order from x; for kernels that want reduced axes last.
@@ -69,9 +68,7 @@ inline void permute(const executor& exec, const view& x, const std::size_t* orde
   const extent_list strides = dense_strides(x);
   nest<1> loops;
   for (std::size_t i = 0; i < rank; ++i) loops.push(x.dims[order[i]], {strides[order[i]]});
-  visit_size(x.type, [&]<class T>(T) {
-    move_impl::copy_nest(exec, loops, x.as<const T>(), reinterpret_cast<T*>(y));
-  });
+  visit_size(x.type, [&]<class T>(T) { move_impl::copy_nest(exec, loops, x.as<const T>(), reinterpret_cast<T*>(y)); });
 }
 
 /// The index inside [0, n) that a padded position i shows; n > 0. -1 for a constant.
@@ -119,7 +116,8 @@ inline void nd_pad(const call& c) noexcept {
           return at < 0 ? value : in[at];
         };
         for (std::int64_t j = 0; j < first; ++j) out[j] = edge(j);
-        if (stop > first) std::memcpy(out + first, in + (first - shift), static_cast<std::size_t>(stop - first) * sizeof(T));
+        if (stop > first)
+          std::memcpy(out + first, in + (first - shift), static_cast<std::size_t>(stop - first) * sizeof(T));
         for (std::int64_t j = stop; j < n; ++j) out[j] = edge(j);
       }
     });

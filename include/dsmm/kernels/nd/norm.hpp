@@ -28,12 +28,16 @@ statistics<T> measure(const T* x, std::size_t n, T epsilon, bool rms) noexcept {
   statistics<T> s;
   const auto count = static_cast<T>(n);
   if (!rms)
-    s.mean = reduce_impl::total<T>(n, [x](std::size_t i) __attribute__((always_inline)) { return x[i]; }) / count;
+    s.mean = reduce_impl::total<T>(
+                 n, [x](std::size_t i) __attribute__((always_inline)) { return x[i]; }) /
+             count;
   const T mean = s.mean;
-  const T variance = reduce_impl::total<T>(n, [ x, mean ](std::size_t i) __attribute__((always_inline)) {
-                       const T d = x[i] - mean;
-                       return d * d;
-                     }) / count;
+  const T variance = reduce_impl::total<T>(
+                         n, [ x, mean ](std::size_t i) __attribute__((always_inline)) {
+                           const T d = x[i] - mean;
+                           return d * d;
+                         }) /
+                     count;
   s.inverse = T{1} / reduce_impl::root_of(variance + epsilon);
   return s;
 }
@@ -146,8 +150,8 @@ inline void nd_lrn(const call& c) noexcept {
             sum += v * v;
           }
           const double base = bias + alpha * static_cast<double>(sum);
-          const double power = beta == 0.75 ? __builtin_sqrt(base) * __builtin_sqrt(__builtin_sqrt(base))
-                                            : math64::pow(base, beta);
+          const double power =
+              beta == 0.75 ? __builtin_sqrt(base) * __builtin_sqrt(__builtin_sqrt(base)) : math64::pow(base, beta);
           y.as<T>()[p * plane + i] = static_cast<T>(static_cast<double>(x.as<const T>()[p * plane + i]) / power);
         }
       }

@@ -151,9 +151,8 @@ inline void nd_nms(const call& c) noexcept {
     std::int64_t candidates = 0;
     for (std::int64_t i = 0; i < n; ++i)
       if (score[i] > least) order[candidates++] = static_cast<std::int32_t>(i);
-    std::sort(order, order + candidates, [&](std::int32_t a, std::int32_t b) {
-      return score[a] != score[b] ? score[a] > score[b] : a < b;
-    });
+    std::sort(order, order + candidates,
+              [&](std::int32_t a, std::int32_t b) { return score[a] != score[b] ? score[a] > score[b] : a < b; });
     const std::int64_t first = length;
     for (std::int64_t i = 0; i < candidates && length - first < most; ++i) {
       const nms_impl::box candidate = nms_impl::box_at(box + std::int64_t{order[i]} * 4, center);

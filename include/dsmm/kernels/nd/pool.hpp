@@ -21,9 +21,10 @@ namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 namespace pool_impl {
 
-/// step(y, x) for every tap of every output, a row of outputs at a time; true to AVX2 where it is worth it.
+/// step(y, x) for every tap of every output, a row of outputs at a time.
 template <class T, class Step>
-void each_tap(const window_shape& s, const T* x, T* y, const Step& step) noexcept {
+[[gnu::always_inline]] inline void each_tap_of_plane(const window_shape& s, const T* x, T* y,
+                                                     const Step& step) noexcept {
   for (std::int64_t od = 0; od < s.out[0]; ++od)
     for (std::int64_t oh = 0; oh < s.out[1]; ++oh) {
       T* const out = y + (od * s.out[1] + oh) * s.out[2];
@@ -37,16 +38,21 @@ void each_tap(const window_shape& s, const T* x, T* y, const Step& step) noexcep
             const tap_range range(s, 2, kw);
             const T* const from = x + (d * s.in[1] + h) * s.in[2] + kw * s.dilation[2] - s.pad[2];
             const std::int64_t by = s.stride[2], low = range.low, high = range.high;
-            with_avx2([ =, &step ]() __attribute__((always_inline)) {
-              if (by == 1)
-                for (std::int64_t j = low; j < high; ++j) out[j] = step(out[j], from[j]);
-              else
-                for (std::int64_t j = low; j < high; ++j) out[j] = step(out[j], from[j * by]);
-            });
+            if (by == 1)
+              for (std::int64_t j = low; j < high; ++j) out[j] = step(out[j], from[j]);
+            else
+              for (std::int64_t j = low; j < high; ++j) out[j] = step(out[j], from[j * by]);
           }
         }
       }
     }
+}
+
+template <class T, class Step>
+void each_tap(const window_shape& s, const T* x, T* y, const Step& step) noexcept {
+  if constexpr (std::is_same_v<T, float>)
+    with_avx2([&s, x, y, step ]() __attribute__((always_inline)) { each_tap_of_plane(s, x, y, step); });
+  else each_tap_of_plane(s, x, y, step);
 }
 
 /// Taps that count towards a mean: inside the image, or inside image and padding.
@@ -62,7 +68,8 @@ inline std::int64_t taps_at(const window_shape& s, std::size_t axis, std::int64_
 
 template <class T>
 void average(const call& c, const window_shape& s, std::size_t spatial, const T* x, T* y) noexcept {
-  each_tap(s, x, y, [](T sum, T v) __attribute__((always_inline)) { return sum + v; });
+  each_tap(
+      s, x, y, [](T sum, T v) __attribute__((always_inline)) { return sum + v; });
   const bool with_padding = c.attribute(3) != 0;
   triple after{0, 0, 0};
   for (std::size_t i = 0; i < spatial; ++i) after[3 - spatial + i] = c.attribute(18 + i);
@@ -78,12 +85,13 @@ void average(const call& c, const window_shape& s, std::size_t spatial, const T*
 template <class T>
 void lp(const call& c, const window_shape& s, const T* x, T* y) noexcept {
   const std::int32_t p = c.attribute(2);
-  each_tap(s, x, y, [p](T sum, T v) __attribute__((always_inline)) {
-    const T a = v < T{0} ? -v : v;
-    T power = a;
-    for (std::int32_t i = 1; i < p; ++i) power *= a;
-    return sum + power;
-  });
+  each_tap(
+      s, x, y, [p](T sum, T v) __attribute__((always_inline)) {
+        const T a = v < T{0} ? -v : v;
+        T power = a;
+        for (std::int32_t i = 1; i < p; ++i) power *= a;
+        return sum + power;
+      });
   for (std::int64_t i = 0; i < s.outputs() && p != 1; ++i)
     y[i] = p == 2 ? static_cast<T>(__builtin_sqrt(static_cast<double>(y[i])))
                   : static_cast<T>(math64::pow(static_cast<double>(y[i]), 1.0 / p));
@@ -102,8 +110,7 @@ void positions(const window_shape& s, const T* x, std::int64_t base, bool column
       const std::int64_t d = od * s.stride[0] + k / (s.kernel[2] * s.kernel[1]) * s.dilation[0] - s.pad[0];
       if (w < 0 || h < 0 || d < 0 || w >= s.in[2] || h >= s.in[1] || d >= s.in[0]) continue;
       const T v = x[(d * s.in[1] + h) * s.in[2] + w];
-      if (v == y[o] || v != v)
-        found = column_major ? (w * s.in[1] + h) * s.in[0] + d : (d * s.in[1] + h) * s.in[2] + w;
+      if (v == y[o] || v != v) found = column_major ? (w * s.in[1] + h) * s.in[0] + d : (d * s.in[1] + h) * s.in[2] + w;
     }
     index[o] = base + (found < 0 ? 0 : found);
   }
@@ -126,9 +133,12 @@ inline void nd_pool(const call& c) noexcept {
         const T* const from = x.as<const T>() + p * s.inputs();
         T* const to = y.as<T>() + p * s.outputs();
         if (f == pool_fn::max) {
-          std::fill_n(to, s.outputs(), std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
-                                                                   : std::numeric_limits<T>::lowest());
-          pool_impl::each_tap(s, from, to, [](T best, T v) __attribute__((always_inline)) { return best >= v || best != best ? best : v; });
+          std::fill_n(
+              to, s.outputs(),
+              std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest());
+          pool_impl::each_tap(
+              s, from, to,
+              [](T best, T v) __attribute__((always_inline)) { return best >= v || best != best ? best : v; });
           if (c.outputs > 1)
             pool_impl::positions(s, from, p * s.inputs(), c.attribute(5) != 0, to,
                                  c.out[1].as<std::int64_t>() + p * s.outputs());

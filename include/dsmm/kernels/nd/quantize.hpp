@@ -21,7 +21,8 @@ inline float load(const view& x, std::int64_t i) noexcept {
   if (x.type == dtype::f32) return x.as<const float>()[i];
   if (x.type == dtype::f64) return static_cast<float>(x.as<const double>()[i]);
   if (is_narrow_float(x.type))
-    return widen(size_of(x.type) == 2 ? x.as<const std::uint16_t>()[i] : x.as<const std::uint8_t>()[i], narrow_format_of(x.type));
+    return widen(size_of(x.type) == 2 ? x.as<const std::uint16_t>()[i] : x.as<const std::uint8_t>()[i],
+                 narrow_format_of(x.type));
   float y = 0.0f;
   if (x.type == dtype::s4) y = static_cast<float>(x.as<const std::int8_t>()[i]);
   else visit_numeric(x.type, [&]<class T>(T) { y = static_cast<float>(x.as<const T>()[i]); });
@@ -108,7 +109,8 @@ inline void nd_dequantize(const call& c) noexcept {
       v *= quantize_impl::load(scale, s);
       if (y.type == dtype::f32) y.as<float>()[i] = v;
       else if (y.type == dtype::f64) y.as<double>()[i] = static_cast<double>(v);
-      else if (size_of(y.type) == 2) y.as<std::uint16_t>()[i] = static_cast<std::uint16_t>(narrow(v, narrow_format_of(y.type)));
+      else if (size_of(y.type) == 2)
+        y.as<std::uint16_t>()[i] = static_cast<std::uint16_t>(narrow(v, narrow_format_of(y.type)));
       else y.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(narrow(v, narrow_format_of(y.type)));
     }
   });

@@ -30,7 +30,7 @@ inline double exp_of(double x) noexcept { return math64::exp(x); }
 inline float log_of(float x) noexcept { return kernels::log(x); }
 inline double log_of(double x) noexcept { return math64::log(x); }
 inline float root_of(float x) noexcept { return canonical(__builtin_sqrtf(x)); }
-inline double root_of(double x) noexcept { return __builtin_sqrt(x); }
+inline double root_of(double x) noexcept { return x < 0.0 ? math64::not_a_number : __builtin_sqrt(x); }
 
 /// Sum of term(i): 64 lanes in f32, in order otherwise.
 template <class T, class Term>
@@ -86,7 +86,9 @@ T row(reduce_fn f, const T* x, std::size_t n) noexcept {
     if (f == log_sum) return log_of(total<T>(n, plain));
     const T m = largest(x, n);
     const T shift = m - m == T{0} ? m : T{0};  // keeps infinities
-    return log_of(total<T>(n, [ x, shift ](std::size_t i) __attribute__((always_inline)) { return exp_of(x[i] - shift); })) + shift;
+    return log_of(total<T>(
+               n, [ x, shift ](std::size_t i) __attribute__((always_inline)) { return exp_of(x[i] - shift); })) +
+           shift;
   }
   return T{};
 }
@@ -139,10 +141,9 @@ inline void nd_reduce(const call& c) noexcept {
   const auto f = c.choice<reduce_fn>(0);
   const view &x = c.in[0], &y = c.out[0];
   visit_numeric(x.type, [&]<class T>(T) {
-    reduce_impl::each_row<T>(c, x, static_cast<std::uint32_t>(c.attribute(1)), y.count(),
-                             [&](std::int64_t r, const T* row, std::size_t n) {
-                               y.as<T>()[r] = reduce_impl::row(f, row, n);
-                             });
+    reduce_impl::each_row<T>(
+        c, x, static_cast<std::uint32_t>(c.attribute(1)), y.count(),
+        [&](std::int64_t r, const T* row, std::size_t n) { y.as<T>()[r] = reduce_impl::row(f, row, n); });
   });
 }
 
@@ -150,7 +151,8 @@ inline std::size_t nd_arg_scratch(const call& c) noexcept {
   return reduce_impl::permuted_bytes(c.in[0], 1u << c.attribute(1));
 }
 
-/// Where the largest or smallest of an axis is; the first NaN wins. Attributes: smallest, axis, keepdims, last of equals.
+/// Where the largest or smallest of an axis is; the first NaN wins. Attributes: smallest, axis, keepdims, last of
+/// equals.
 inline void nd_arg(const call& c) noexcept {
   const view &x = c.in[0], &y = c.out[0];
   const bool smallest = c.attribute(0) != 0, last = c.attribute(3) != 0;

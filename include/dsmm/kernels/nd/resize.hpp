@@ -29,10 +29,17 @@ struct axis_rule {
   double cubic, roi_start, roi_end;
 
   axis_rule(const call& c, std::size_t axis) noexcept
-      : in(c.in[0].dims[axis]), out(c.out[0].dims[axis]), scale(static_cast<double>(c.attribute_f32(7 + axis))),
-        exact(scale == 0.0), mode(c.choice<resize_fn>(0)), coordinates(c.choice<resize_coordinates>(1)),
-        nearest(c.choice<resize_nearest>(2)), antialias(c.attribute(5) != 0), exclude_outside(c.attribute(4) != 0),
-        cubic(static_cast<double>(c.attribute_f32(3))), roi_start(static_cast<double>(c.attribute_f32(13 + axis))),
+      : in(c.in[0].dims[axis]),
+        out(c.out[0].dims[axis]),
+        scale(static_cast<double>(c.attribute_f32(7 + axis))),
+        exact(scale == 0.0),
+        mode(c.choice<resize_fn>(0)),
+        coordinates(c.choice<resize_coordinates>(1)),
+        nearest(c.choice<resize_nearest>(2)),
+        antialias(c.attribute(5) != 0),
+        exclude_outside(c.attribute(4) != 0),
+        cubic(static_cast<double>(c.attribute_f32(3))),
+        roi_start(static_cast<double>(c.attribute_f32(13 + axis))),
         roi_end(static_cast<double>(c.attribute_f32(19 + axis))) {
     if (exact) scale = static_cast<double>(out) / static_cast<double>(in);
   }
@@ -43,7 +50,8 @@ struct axis_rule {
 
   /// x / scale without the rounding of scale where the sizes are known.
   double unscaled(double x) const noexcept {
-    return exact ? x * static_cast<double>(in) / static_cast<double>(out) : x / scale;
+    if (exact) return x * static_cast<double>(in) / static_cast<double>(out);
+    return static_cast<double>(static_cast<float>(x) / static_cast<float>(scale));  // in f32, as ONNX Runtime rounds
   }
 
   /// The position in x that output j shows.
@@ -94,7 +102,9 @@ struct axis_rule {
   void fill(std::int64_t j, std::int32_t* index, T* weight) const noexcept {
     const double limit = 0x1p24, x = std::clamp(source(j), -limit, 2.0 * limit);
     const std::int64_t last = in - 1, count = taps();
-    const auto inside = [last](std::int64_t i) { return static_cast<std::int32_t>(std::clamp<std::int64_t>(i, 0, last)); };
+    const auto inside = [last](std::int64_t i) {
+      return static_cast<std::int32_t>(std::clamp<std::int64_t>(i, 0, last));
+    };
     if (mode == resize_fn::nearest) {
       index[0] = inside(static_cast<std::int64_t>(nearest_of(x)));
       weight[0] = T{1};
@@ -128,7 +138,8 @@ void pass(const call& c, const axis_rule& rule, std::int64_t outer, std::int64_t
           std::byte* table) noexcept {
   const std::int64_t taps = rule.taps();
   auto* const index = reinterpret_cast<std::int32_t*>(table);
-  T* const weight = reinterpret_cast<T*>(table + aligned(static_cast<std::size_t>(rule.out * taps) * sizeof(std::int32_t)));
+  T* const weight =
+      reinterpret_cast<T*>(table + aligned(static_cast<std::size_t>(rule.out * taps) * sizeof(std::int32_t)));
   for (std::int64_t j = 0; j < rule.out; ++j) rule.fill(j, index + j * taps, weight + j * taps);
   const bool nearest = rule.mode == resize_fn::nearest;
   for_runs(c.exec, outer * rule.out, row_grain(inner * taps), [&](std::int64_t begin, std::int64_t end) {
@@ -175,10 +186,12 @@ void each_pass(const call& c, F&& f) noexcept {
 inline std::size_t nd_resize_scratch(const call& c) noexcept {
   if (c.out[0].count() == 0) return 0;
   std::size_t table = 0, between = 0;
-  resize_impl::each_pass(c, [&](std::size_t, const resize_impl::axis_rule& rule, std::int64_t outer, std::int64_t inner) {
-    table = std::max(table, resize_impl::table_bytes(rule, c.in[0].type));
-    between = std::max(between, resize_impl::aligned(static_cast<std::size_t>(outer * rule.out * inner) * size_of(c.in[0].type)));
-  });
+  resize_impl::each_pass(
+      c, [&](std::size_t, const resize_impl::axis_rule& rule, std::int64_t outer, std::int64_t inner) {
+        table = std::max(table, resize_impl::table_bytes(rule, c.in[0].type));
+        between = std::max(
+            between, resize_impl::aligned(static_cast<std::size_t>(outer * rule.out * inner) * size_of(c.in[0].type)));
+      });
   return table + 2 * between;
 }
 
@@ -188,20 +201,23 @@ inline void nd_resize(const call& c) noexcept {
   const view &x = c.in[0], &y = c.out[0];
   if (y.count() == 0) return;
   std::size_t table = 0, between = 0, passes = 0;
-  resize_impl::each_pass(c, [&](std::size_t, const resize_impl::axis_rule& rule, std::int64_t outer, std::int64_t inner) {
-    table = std::max(table, resize_impl::table_bytes(rule, x.type));
-    between = std::max(between, resize_impl::aligned(static_cast<std::size_t>(outer * rule.out * inner) * size_of(x.type)));
-    ++passes;
-  });
+  resize_impl::each_pass(
+      c, [&](std::size_t, const resize_impl::axis_rule& rule, std::int64_t outer, std::int64_t inner) {
+        table = std::max(table, resize_impl::table_bytes(rule, x.type));
+        between = std::max(between,
+                           resize_impl::aligned(static_cast<std::size_t>(outer * rule.out * inner) * size_of(x.type)));
+        ++passes;
+      });
   visit_real(x.type, [&]<class T>(T) {
     const T* from = x.as<const T>();
     std::size_t done = 0;
-    resize_impl::each_pass(c, [&](std::size_t, const resize_impl::axis_rule& rule, std::int64_t outer, std::int64_t inner) {
-      ++done;
-      T* const to = done == passes ? y.as<T>() : reinterpret_cast<T*>(c.scratch + table + done % 2 * between);
-      resize_impl::pass(c, rule, outer, inner, from, to, c.scratch);
-      from = to;
-    });
+    resize_impl::each_pass(
+        c, [&](std::size_t, const resize_impl::axis_rule& rule, std::int64_t outer, std::int64_t inner) {
+          ++done;
+          T* const to = done == passes ? y.as<T>() : reinterpret_cast<T*>(c.scratch + table + done % 2 * between);
+          resize_impl::pass(c, rule, outer, inner, from, to, c.scratch);
+          from = to;
+        });
     if (passes == 0) std::copy_n(from, y.count(), y.as<T>());
     if (c.choice<resize_coordinates>(1) != resize_coordinates::tf_crop_and_resize) return;
     for (std::size_t axis = 0; axis < x.rank; ++axis) {

@@ -43,9 +43,18 @@ template <class T>
 class sequence {
 public:
   sequence(const call& c, std::int64_t direction, std::int64_t item, T* memory) noexcept
-      : c_(c), f_(c.choice<rnn_fn>(0)), hidden_(c.attribute(2)), size_(c.in[0].dims[2]), batch_(c.in[0].dims[1]),
-        gates_(gates_of(f_)), direction_(direction), item_(item), gate_(memory), state_(memory + gates_ * hidden_),
-        cell_(state_ + hidden_), next_(cell_ + hidden_) {
+      : c_(c),
+        f_(c.choice<rnn_fn>(0)),
+        hidden_(c.attribute(2)),
+        size_(c.in[0].dims[2]),
+        batch_(c.in[0].dims[1]),
+        gates_(gates_of(f_)),
+        direction_(direction),
+        item_(item),
+        gate_(memory),
+        state_(memory + gates_ * hidden_),
+        cell_(state_ + hidden_),
+        next_(cell_ + hidden_) {
     const std::int64_t rows = gates_ * hidden_;
     w_ = c.in[1].as<const T>() + direction * rows * size_;
     r_ = c.in[2].as<const T>() + direction * rows * hidden_;
@@ -169,8 +178,8 @@ inline std::size_t nd_rnn_scratch(const call& c) noexcept {
 }
 
 /// Attributes: kind, direction, hidden size, linear_before_reset, input_forget, clip, then six activations: functions,
-/// alphas, betas. Inputs: x (T, B, I), w, r, bias, lengths, first output, first cell, peepholes. Outputs: y (T, D, B, H)
-/// and the last output and cell (D, B, H).
+/// alphas, betas. Inputs: x (T, B, I), w, r, bias, lengths, first output, first cell, peepholes. Outputs: y (T, D, B,
+/// H) and the last output and cell (D, B, H).
 inline void nd_rnn(const call& c) noexcept {
   const std::int64_t batch = c.in[0].dims[1], sequences = c.out[0].dims[1] * batch;
   visit_real(c.in[0].type, [&]<class T>(T) {

@@ -50,7 +50,8 @@ struct axis {
     if (i >= 0 && i < n) return i;
     if (padding == grid_padding::zeros) return -1;
     if (padding == grid_padding::border) return std::clamp<std::int64_t>(i, 0, n - 1);
-    return std::clamp<std::int64_t>(static_cast<std::int64_t>(reflect(static_cast<double>(i), low(), high())), 0, n - 1);
+    return std::clamp<std::int64_t>(static_cast<std::int64_t>(reflect(static_cast<double>(i), low(), high())), 0,
+                                    n - 1);
   }
 };
 
@@ -101,8 +102,9 @@ inline void nd_grid_sample(const call& c) noexcept {
         const auto coordinate = [&](std::size_t i) { return static_cast<double>(at[spatial - 1 - i]); };
         const sample_impl::taps columns(axis_of(spatial - 1), coordinate(spatial - 1), f);
         const sample_impl::taps rows(axis_of(spatial - 2), coordinate(spatial - 2), f);
-        const sample_impl::taps planes = spatial == 3 ? sample_impl::taps(axis_of(0), coordinate(0), f)
-                                                      : sample_impl::taps({1, grid_padding::border, true}, 0.0, grid_fn::nearest);
+        const sample_impl::taps planes =
+            spatial == 3 ? sample_impl::taps(axis_of(0), coordinate(0), f)
+                         : sample_impl::taps({1, grid_padding::border, true}, 0.0, grid_fn::nearest);
         for (std::int64_t k = 0; k < channels; ++k) {
           const T* const plane = x.as<const T>() + (e / outputs * channels + k) * size;
           double sum = 0.0;
@@ -135,7 +137,8 @@ inline void nd_roi_align(const call& c) noexcept {
         const double v = static_cast<double>(roi[i]) * scale - offset;
         box[i] = v == v ? std::clamp(v, -0x1p24, 0x1p24) : 0.0;
       }
-      const std::int64_t item = std::clamp<std::int64_t>(index_at(batch.data, batch.type, p / channels), 0, x.dims[0] - 1);
+      const std::int64_t item =
+          std::clamp<std::int64_t>(index_at(batch.data, batch.type, p / channels), 0, x.dims[0] - 1);
       const T* const plane = x.as<const T>() + (item * channels + p % channels) * height * width;
       double h = box[3] - box[1], w = box[2] - box[0];
       if (!half) h = std::max(h, 1.0), w = std::max(w, 1.0);
@@ -149,8 +152,10 @@ inline void nd_roi_align(const call& c) noexcept {
         double sum = 0.0, best = 0.0;
         bool any = false;
         for (std::int64_t s = 0; s < nh * nw; ++s) {
-          double v = box[1] + static_cast<double>(o / columns) * bin_h + (static_cast<double>(s / nw) + 0.5) * bin_h / static_cast<double>(nh);
-          double u = box[0] + static_cast<double>(o % columns) * bin_w + (static_cast<double>(s % nw) + 0.5) * bin_w / static_cast<double>(nw);
+          double v = box[1] + static_cast<double>(o / columns) * bin_h +
+                     (static_cast<double>(s / nw) + 0.5) * bin_h / static_cast<double>(nh);
+          double u = box[0] + static_cast<double>(o % columns) * bin_w +
+                     (static_cast<double>(s % nw) + 0.5) * bin_w / static_cast<double>(nw);
           std::array<double, 4> parts{};
           if (v >= -1.0 && v <= static_cast<double>(height) && u >= -1.0 && u <= static_cast<double>(width)) {
             v = std::clamp(v, 0.0, static_cast<double>(height - 1));

@@ -75,7 +75,8 @@ inline void nd_scatter_nd(const call& c) noexcept {
     for (std::int64_t r = 0; r < rows; ++r) {
       std::int64_t to = 0;
       for (std::size_t d = 0; d < depth && to >= 0; ++d) {
-        const std::int64_t i = index_at(index.data, index.type, r * static_cast<std::int64_t>(depth) + static_cast<std::int64_t>(d));
+        const std::int64_t i =
+            index_at(index.data, index.type, r * static_cast<std::int64_t>(depth) + static_cast<std::int64_t>(d));
         const std::int64_t at = scatter_impl::inside(i, x.dims[d]);
         to = at < 0 ? -1 : to + at * strides[d];
       }

@@ -35,7 +35,8 @@ void contiguous(softmax_fn f, const T* x, T* y, std::size_t n) noexcept {
       else y[i] = reduce_impl::exp_of(x[i] - m);
     }
   });
-  const T sum = reduce_impl::total<T>(n, [y](std::size_t i) __attribute__((always_inline)) { return y[i]; });
+  const T sum = reduce_impl::total<T>(
+      n, [y](std::size_t i) __attribute__((always_inline)) { return y[i]; });
   if (f == softmax_fn::softmax) {
     for (std::size_t i = 0; i < n; ++i) y[i] = y[i] / sum;
   } else {
@@ -79,7 +80,8 @@ void strided(softmax_fn f, const T* x, T* y, std::size_t n, std::int64_t step, s
   for (std::size_t i = 0; i < n; ++i) {
     const T* const row = x + static_cast<std::int64_t>(i) * step;
     T* const out = y + static_cast<std::int64_t>(i) * step;
-    for (std::size_t l = 0; l < count; ++l) out[l] = f == softmax_fn::softmax ? out[l] / sum[l] : (row[l] - m[l]) - sum[l];
+    for (std::size_t l = 0; l < count; ++l)
+      out[l] = f == softmax_fn::softmax ? out[l] / sum[l] : (row[l] - m[l]) - sum[l];
   }
 }
 

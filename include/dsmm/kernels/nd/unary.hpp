@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <bit>
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "dsmm/config.hpp"
 #include "dsmm/kernels/math.hpp"
@@ -20,83 +23,85 @@ namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 namespace unary_impl {
 
+/// One f32 function with its two parameters.
+template <unary_fn f>
+[[gnu::always_inline]] inline float one(float v, float a, float b) noexcept {
+  static_cast<void>(a);
+  static_cast<void>(b);
+  using enum unary_fn;
+  if constexpr (f == relu) return choose(v <= 0.0f, 0.0f, v);
+  else if constexpr (f == leaky_relu) return choose(v < 0.0f, a * v, v);
+  else if constexpr (f == elu) return choose(v < 0.0f, a * math32::expm1(v), v);
+  else if constexpr (f == selu) return b * choose(v <= 0.0f, a * math32::expm1(v), v);
+  else if constexpr (f == celu) return choose(v < 0.0f, a * math32::expm1(v / a), v);
+  else if constexpr (f == thresholded_relu) return choose(v <= a, 0.0f, v);
+  else if constexpr (f == clip) return choose(choose(v < a, a, v) > b, b, choose(v < a, a, v));
+  else if constexpr (f == sigmoid) return kernels::sigmoid(v);
+  else if constexpr (f == hard_sigmoid) return choose(v == v, math_impl::clamp(fma(a, v, b), 0.0f, 1.0f), quiet_nan);
+  else if constexpr (f == hard_swish)
+    return v * choose(v == v, math_impl::clamp(fma(0x1.555556p-3f, v, 0.5f), 0.0f, 1.0f), v);
+  else if constexpr (f == tanh) return kernels::tanh(v);
+  else if constexpr (f == softplus) return math32::softplus(v);
+  else if constexpr (f == softsign) return v / (1.0f + math32::abs(v));
+  else if constexpr (f == erf) return math32::erf(v);
+  else if constexpr (f == gelu) return math32::gelu(v);
+  else if constexpr (f == gelu_tanh) return math32::gelu_tanh(v);
+  else if constexpr (f == mish) return math32::mish(v);
+  else if constexpr (f == silu) return v * kernels::sigmoid(a * v);
+  else if constexpr (f == exp) return kernels::exp(v);
+  else if constexpr (f == log) return kernels::log(v);
+  else if constexpr (f == sqrt) return canonical(__builtin_sqrtf(v));
+  else if constexpr (f == reciprocal) return 1.0f / v;
+  else if constexpr (f == neg) return -v;
+  else if constexpr (f == abs) return math32::abs(v);
+  else if constexpr (f == sign) return choose(v > 0.0f, 1.0f, choose(v < 0.0f, -1.0f, v));
+  else if constexpr (f == floor) return math32::floor(v);
+  else if constexpr (f == ceil) return math32::ceil(v);
+  else if constexpr (f == round) return math32::round(v);
+  else if constexpr (f == shrink) return choose(v < -a, v + b, choose(v > a, v - b, choose(v == v, 0.0f, v)));
+  // Through f64: functions that no network spends its time in.
+  else if constexpr (f == sin) return static_cast<float>(math64::sin(static_cast<double>(v)));
+  else if constexpr (f == cos) return static_cast<float>(math64::cos(static_cast<double>(v)));
+  else if constexpr (f == tan) return static_cast<float>(math64::tan(static_cast<double>(v)));
+  else if constexpr (f == asin) return static_cast<float>(math64::asin(static_cast<double>(v)));
+  else if constexpr (f == acos) return static_cast<float>(math64::acos(static_cast<double>(v)));
+  else if constexpr (f == atan) return static_cast<float>(math64::atan(static_cast<double>(v)));
+  else if constexpr (f == sinh) return static_cast<float>(math64::sinh(static_cast<double>(v)));
+  else if constexpr (f == cosh) return static_cast<float>(math64::cosh(static_cast<double>(v)));
+  else if constexpr (f == asinh) return static_cast<float>(math64::asinh(static_cast<double>(v)));
+  else if constexpr (f == acosh) return static_cast<float>(math64::acosh(static_cast<double>(v)));
+  else if constexpr (f == atanh) return static_cast<float>(math64::atanh(static_cast<double>(v)));
+  else return v;
+}
+
+using map_function = void (*)(float a, float b, const float* x, float* y, std::size_t n) noexcept;
+
 /// y[i] = f(x[i]); x may be y.
-template <class T, class Y, class F>
-inline void map(const T* x, Y* y, std::size_t n, const F& f) noexcept {
-  with_avx2([ x, y, n, f ]() __attribute__((always_inline)) {
-    for (std::size_t i = 0; i < n; ++i) y[i] = f(x[i]);
+template <unary_fn f>
+void map(float a, float b, const float* x, float* y, std::size_t n) noexcept {
+  with_avx2([ a, b, x, y, n ]() __attribute__((always_inline)) {
+    for (std::size_t i = 0; i < n; ++i) y[i] = one<f>(x[i], a, b);
   });
 }
 
-/// Through f64: functions that no network spends its time in.
-template <double (*f)(double) noexcept>
-inline void map_wide(const float* x, float* y, std::size_t n) noexcept {
-  map(x, y, n, [](float v) __attribute__((always_inline)) { return static_cast<float>(f(static_cast<double>(v))); });
+inline constexpr auto maps = []<std::size_t... f>(std::index_sequence<f...>) {
+  return std::array<map_function, sizeof...(f)>{&map<static_cast<unary_fn>(f)>...};
 }
-
-#define DSMM_MAP(expression) \
-  return map(x, y, n, [ a, b ](float v) __attribute__((always_inline)) { \
-    static_cast<void>(a), static_cast<void>(b); \
-    return expression; \
-  })
+(std::make_index_sequence<static_cast<std::size_t>(unary_fn::count)>{});
 
 }  // namespace unary_impl
 
 /// y = f(x) with the two parameters of the function. x may be y. NaN gives NaN.
 inline void unary_f32(unary_fn f, float a, float b, const float* x, float* y, std::size_t n) noexcept {
-  using namespace unary_impl;
-  using enum unary_fn;
-  switch (f) {
-    case relu: DSMM_MAP(choose(v <= 0.0f, 0.0f, v));
-    case leaky_relu: DSMM_MAP(choose(v < 0.0f, a * v, v));
-    case elu: DSMM_MAP(choose(v < 0.0f, a * math32::expm1(v), v));
-    case selu: DSMM_MAP(b * choose(v <= 0.0f, a * math32::expm1(v), v));
-    case celu: DSMM_MAP(choose(v < 0.0f, a * math32::expm1(v / a), v));
-    case thresholded_relu: DSMM_MAP(choose(v <= a, 0.0f, v));
-    case clip: DSMM_MAP(choose(choose(v < a, a, v) > b, b, choose(v < a, a, v)));
-    case sigmoid: DSMM_MAP(kernels::sigmoid(v));
-    case hard_sigmoid: DSMM_MAP(choose(v == v, math_impl::clamp(fma(a, v, b), 0.0f, 1.0f), quiet_nan));
-    case hard_swish: DSMM_MAP(v * choose(v == v, math_impl::clamp(fma(0x1.555556p-3f, v, 0.5f), 0.0f, 1.0f), v));
-    case tanh: DSMM_MAP(kernels::tanh(v));
-    case softplus: DSMM_MAP(math32::softplus(v));
-    case softsign: DSMM_MAP(v / (1.0f + math32::abs(v)));
-    case erf: DSMM_MAP(math32::erf(v));
-    case gelu: DSMM_MAP(math32::gelu(v));
-    case gelu_tanh: DSMM_MAP(math32::gelu_tanh(v));
-    case mish: DSMM_MAP(math32::mish(v));
-    case silu: DSMM_MAP(v * kernels::sigmoid(a * v));
-    case exp: DSMM_MAP(kernels::exp(v));
-    case log: DSMM_MAP(kernels::log(v));
-    case sqrt: DSMM_MAP(canonical(__builtin_sqrtf(v)));
-    case reciprocal: DSMM_MAP(1.0f / v);
-    case neg: DSMM_MAP(-v);
-    case abs: DSMM_MAP(math32::abs(v));
-    case sign: DSMM_MAP(choose(v > 0.0f, 1.0f, choose(v < 0.0f, -1.0f, v)));
-    case floor: DSMM_MAP(math32::floor(v));
-    case ceil: DSMM_MAP(math32::ceil(v));
-    case round: DSMM_MAP(math32::round(v));
-    case sin: return map_wide<math64::sin>(x, y, n);
-    case cos: return map_wide<math64::cos>(x, y, n);
-    case tan: return map_wide<math64::tan>(x, y, n);
-    case asin: return map_wide<math64::asin>(x, y, n);
-    case acos: return map_wide<math64::acos>(x, y, n);
-    case atan: return map_wide<math64::atan>(x, y, n);
-    case sinh: return map_wide<math64::sinh>(x, y, n);
-    case cosh: return map_wide<math64::cosh>(x, y, n);
-    case asinh: return map_wide<math64::asinh>(x, y, n);
-    case acosh: return map_wide<math64::acosh>(x, y, n);
-    case atanh: return map_wide<math64::atanh>(x, y, n);
-    case shrink: DSMM_MAP(choose(v < -a, v + b, choose(v > a, v - b, choose(v == v, 0.0f, v))));
-    default: DSMM_MAP(v);
-  }
+  unary_impl::maps[static_cast<std::size_t>(f)](a, b, x, y, n);
 }
 
-#undef DSMM_MAP
-
-/// The same functions in f64.
-inline double unary_f64(unary_fn f, double a, double b, double v) noexcept {
+/// The same functions in f64; a NaN may have any sign.
+inline double unary_f64_raw(unary_fn f, double a, double b, double v) noexcept {
   using enum unary_fn;
-  const auto logistic = [](double t) { return t < 0.0 ? math64::exp(t) / (1.0 + math64::exp(t)) : 1.0 / (1.0 + math64::exp(-t)); };
+  const auto logistic = [](double t) {
+    return t < 0.0 ? math64::exp(t) / (1.0 + math64::exp(t)) : 1.0 / (1.0 + math64::exp(-t));
+  };
   const auto soft = [](double t) { return (t > 0.0 ? t : 0.0) + math64::log1p(math64::exp(-math64::abs(t))); };
   const auto unit = [](double t) { return t < 0.0 ? 0.0 : t > 1.0 ? 1.0 : t; };
   switch (f) {
@@ -115,7 +120,8 @@ inline double unary_f64(unary_fn f, double a, double b, double v) noexcept {
     case softsign: return v / (1.0 + math64::abs(v));
     case erf: return math64::erf(v);
     case gelu: return 0.5 * v * (1.0 + math64::erf(v * 0x1.6a09e667f3bcdp-1));
-    case gelu_tanh: return 0.5 * v * (1.0 + math64::tanh(0x1.9884533d43651p-1 * (v + 0x1.6e4e26d4801f7p-5 * v * v * v)));
+    case gelu_tanh:
+      return 0.5 * v * (1.0 + math64::tanh(0x1.9884533d43651p-1 * (v + 0x1.6e4e26d4801f7p-5 * v * v * v)));
     case mish: return v * math64::tanh(soft(v));
     case silu: return v * logistic(a * v);
     case exp: return math64::exp(v);
@@ -142,6 +148,11 @@ inline double unary_f64(unary_fn f, double a, double b, double v) noexcept {
     case shrink: return v < -a ? v + b : v > a ? v - b : v == v ? 0.0 : v;
     default: return v;
   }
+}
+
+inline double unary_f64(unary_fn f, double a, double b, double v) noexcept {
+  const double y = unary_f64_raw(f, a, b, v);
+  return y == y ? y : math64::not_a_number;
 }
 
 /// In place or not; for the epilogues of other kernels.
@@ -182,8 +193,8 @@ inline void nd_unary(const call& c) noexcept {
       runs([&](std::size_t at, std::size_t n) {
         for (std::size_t i = at; i < at + n; ++i) {
           const T v = x.as<const T>()[i];
-          const bool infinite = (a != 0.0f && v > std::numeric_limits<T>::max()) ||
-                                (b != 0.0f && v < std::numeric_limits<T>::lowest());
+          const bool infinite =
+              (a != 0.0f && v > std::numeric_limits<T>::max()) || (b != 0.0f && v < std::numeric_limits<T>::lowest());
           y.as<std::uint8_t>()[i] = f == unary_fn::is_nan ? v != v : infinite;
         }
       });

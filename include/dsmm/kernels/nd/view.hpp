@@ -53,7 +53,7 @@ struct call {
   std::array<view, 3> out{};
   std::uint32_t inputs = 0, outputs = 0;
   const std::int32_t* attributes = nullptr;
-  std::byte* scratch = nullptr;   ///< as many bytes as the kernel's *_scratch() asks for
+  std::byte* scratch = nullptr;       ///< as many bytes as the kernel's *_scratch() asks for
   const std::byte* packed = nullptr;  ///< what the kernel's *_pack() wrote, if it has one
   executor exec{};
   isa level{};  ///< may change the time and never a bit

@@ -81,6 +81,7 @@ struct general_op {
     call c = call_of(op, nullptr, level);
     op_request r;
     if (packs(kernel, op)) r.prepared_bytes = kernel.packed_bytes(c);
+    if (r.prepared_bytes != 0) c.packed = c.out[0].data;  // not null: scratch need not hold what is packed
     std::size_t at = 0;
     if (kernel.widens) {
       for (std::uint32_t i = 0; i < c.inputs; ++i) at += widened_bytes(c.in[i]);
@@ -91,7 +92,8 @@ struct general_op {
     return r;
   }
 
-  static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p, std::span<std::byte> memory) noexcept {
+  static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p,
+                              std::span<std::byte> memory) noexcept {
     const general_kernel& kernel = *find_kernel(op.kind());
     p.kernel = &kernel;
     p.c = call_of(op, &bind, bind.level);
@@ -120,9 +122,10 @@ struct general_op {
       if (widened_bytes(p.in[i]) == 0) continue;
       c.in[i].data = at;
       at += widened_bytes(p.in[i]);
-      kernels::nd::for_runs(c.exec, p.in[i].count(), kernels::nd::element_grain, [&](std::int64_t begin, std::int64_t end) {
-        kernels::nd::widen_all(p.in[i], c.in[i].as<float>(), begin, end);
-      });
+      kernels::nd::for_runs(c.exec, p.in[i].count(), kernels::nd::element_grain,
+                            [&](std::int64_t begin, std::int64_t end) {
+                              kernels::nd::widen_all(p.in[i], c.in[i].as<float>(), begin, end);
+                            });
     }
     for (std::uint32_t k = 0; k < c.outputs; ++k) {
       if (widened_bytes(p.out[k]) == 0) continue;
@@ -132,9 +135,10 @@ struct general_op {
     p.kernel->run(c);
     for (std::uint32_t k = 0; k < c.outputs; ++k) {
       if (widened_bytes(p.out[k]) == 0) continue;
-      kernels::nd::for_runs(c.exec, p.out[k].count(), kernels::nd::element_grain, [&](std::int64_t begin, std::int64_t end) {
-        kernels::nd::narrow_all(c.out[k].as<const float>(), p.out[k], begin, end, false);
-      });
+      kernels::nd::for_runs(c.exec, p.out[k].count(), kernels::nd::element_grain,
+                            [&](std::int64_t begin, std::int64_t end) {
+                              kernels::nd::narrow_all(c.out[k].as<const float>(), p.out[k], begin, end, false);
+                            });
     }
   }
 

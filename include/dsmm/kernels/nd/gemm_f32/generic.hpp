@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "dsmm/config.hpp"
@@ -10,35 +11,41 @@
 
 namespace dsmm::inline DSMM_ABI::kernels::nd::gemm_impl {
 
-/// c[r][j] (+)= sum over k of a[k][r] * b[k][j], for up to `rows` rows and all `columns` of a panel.
+/// c[r][j] (+)= sum over k of a[k][r] * b[k][j], for up to `rows` rows and the first `count` columns of a panel.
 /// a  packed, `rows` of the variant to a step of k whatever the tile uses; b  packed, `columns` to a step.
 /// first: c is written, else added to. Every element is one chain of fused multiply-adds in ascending k: neither the
 /// width of a register nor the tile nor a cut along k can change a bit.
 using tile_function = void (*)(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row,
-                               bool first) noexcept;
+                               bool first, std::int64_t count) noexcept;
+
+/// How much of a panel a tile writes.
+enum class part { all, some, half };  ///< half: the first half or less, and only that is computed
 
 /// The specification. A build for a target with fused multiply-add turns it into vectors by itself.
 struct generic {
   static constexpr isa required = isa::generic;
   static constexpr int rows = 4, columns = 16;
 
-  template <int R>
-  static void tile(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row, bool first) noexcept {
-    float sum[R][columns];
+  template <int R, part P>
+  static void tile(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row, bool first,
+                   std::int64_t count) noexcept {
+    constexpr int used = P == part::half ? columns / 2 : columns;
+    float sum[R][used];
     for (int r = 0; r < R; ++r)
-      for (int j = 0; j < columns; ++j) sum[r][j] = first ? 0.0f : c[r * row + j];
+      for (int j = 0; j < used; ++j) sum[r][j] = first || j >= count ? 0.0f : c[r * row + j];
     for (std::size_t k = 0; k < depth; ++k, a += rows, b += columns)
       for (int r = 0; r < R; ++r)
-        for (int j = 0; j < columns; ++j) sum[r][j] = __builtin_fmaf(a[r], b[j], sum[r][j]);
+        for (int j = 0; j < used; ++j) sum[r][j] = __builtin_fmaf(a[r], b[j], sum[r][j]);
     for (int r = 0; r < R; ++r)
-      for (int j = 0; j < columns; ++j) c[r * row + j] = sum[r][j];
+      for (int j = 0; j < used && j < count; ++j) c[r * row + j] = sum[r][j];
   }
 };
 
 /// The tiles of a variant for 1, 2, .. rows.
-template <class V>
+template <class V, part P>
 inline constexpr auto tiles_of = []<int... R>(std::integer_sequence<int, R...>) {
-  return std::array<tile_function, V::rows>{&V::template tile<R + 1>...};
-}(std::make_integer_sequence<int, V::rows>{});
+  return std::array<tile_function, V::rows>{&V::template tile<R + 1, P>...};
+}
+(std::make_integer_sequence<int, V::rows>{});
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd::gemm_impl

@@ -4,10 +4,12 @@
 #include <immintrin.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/nd/gemm_f32/generic.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::nd::gemm_impl {
 
@@ -16,27 +18,53 @@ struct x86_avx512 {
   static constexpr isa required = isa::x86_avx512vnni;
   static constexpr int rows = 14, columns = 32;
 
-  template <int R>
+  template <int R, part P>
   DSMM_TARGET("avx512f")
-  static void tile(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row,
-                   bool first) noexcept {
-    run(std::make_integer_sequence<int, R>{}, a, b, depth, c, row, first);
+  static void tile(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row, bool first,
+                   std::int64_t count) noexcept {
+    run<P>(std::make_integer_sequence<int, R>{}, a, b, depth, c, row, first, count);
   }
 
 private:
-  template <int... r>
-  [[gnu::always_inline]] DSMM_TARGET("avx512f")
-  static inline void run(std::integer_sequence<int, r...>, const float* a, const float* b, std::size_t depth, float* c,
-                         std::ptrdiff_t row, bool first) noexcept {
-    __m512 low[] = {(first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + r * row))...};
-    __m512 high[] = {(first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + r * row + 16))...};
+  /// Ones for the first n lanes.
+  [[gnu::always_inline]] static inline __mmask16 first_lanes(std::int64_t n) noexcept {
+    return static_cast<__mmask16>(n <= 0 ? 0u : n >= 16 ? 0xFFFFu : (1u << n) - 1u);
+  }
+
+  template <part P>
+  [[gnu::always_inline]] DSMM_TARGET("avx512f") static inline __m512 load(const float* from, __mmask16 mask) noexcept {
+    if constexpr (P == part::all) return _mm512_loadu_ps(from);
+    else return _mm512_maskz_loadu_ps(mask, from);
+  }
+  template <part P>
+  [[gnu::always_inline]] DSMM_TARGET("avx512f") static inline void store(float* to, __mmask16 mask, __m512 v) noexcept {
+    if constexpr (P == part::all) _mm512_storeu_ps(to, v);
+    else _mm512_mask_storeu_ps(to, mask, v);
+  }
+
+  template <part P, int... r>
+  [[gnu::always_inline]] DSMM_TARGET("avx512f") static inline void run(std::integer_sequence<int, r...>, const float* a,
+                                                                       const float* b, std::size_t depth, float* c,
+                                                                       std::ptrdiff_t row, bool first,
+                                                                       std::int64_t count) noexcept {
+    const __mmask16 m0 = first_lanes(count), m1 = first_lanes(count - 16);
+    __m512 low[] = {(first ? _mm512_setzero_ps() : load<P>(c + r * row, m0))...};
+    if constexpr (P == part::half) {
+      for (std::size_t k = 0; k < depth; ++k, a += rows, b += columns) {
+        const __m512 b0 = _mm512_loadu_ps(b);
+        ((low[r] = _mm512_fmadd_ps(_mm512_set1_ps(a[r]), b0, low[r])), ...);
+      }
+      (store<P>(c + r * row, m0, low[r]), ...);
+      return;
+    }
+    __m512 high[] = {(first ? _mm512_setzero_ps() : load<P>(c + r * row + 16, m1))...};
     for (std::size_t k = 0; k < depth; ++k, a += rows, b += columns) {
       const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
       ((low[r] = _mm512_fmadd_ps(_mm512_set1_ps(a[r]), b0, low[r]),
         high[r] = _mm512_fmadd_ps(_mm512_set1_ps(a[r]), b1, high[r])),
        ...);
     }
-    ((_mm512_storeu_ps(c + r * row, low[r]), _mm512_storeu_ps(c + r * row + 16, high[r])), ...);
+    ((store<P>(c + r * row, m0, low[r]), store<P>(c + r * row + 16, m1, high[r])), ...);
   }
 };
 

@@ -31,7 +31,8 @@ struct nd_shape {
   }
   std::int64_t elements() const noexcept {
     std::int64_t n = 1;
-    for (std::size_t i = 0; i < rank; ++i) n = std::min<std::int64_t>(n * std::min<std::int64_t>(dims[i], 1 << 30), 1 << 30);
+    for (std::size_t i = 0; i < rank; ++i)
+      n = std::min<std::int64_t>(n * std::min<std::int64_t>(dims[i], 1 << 30), 1 << 30);
     return n;
   }
   friend bool operator==(const nd_shape& a, const nd_shape& b) noexcept {
@@ -77,9 +78,7 @@ public:
     return static_cast<std::size_t>(attribute(attribute_index));
   }
 
-  result<void> bad_attribute() const noexcept {
-    return fail(errc::bad_value, "op: an attribute is outside its range");
-  }
+  result<void> bad_attribute() const noexcept { return fail(errc::bad_value, "op: an attribute is outside its range"); }
   result<void> bad_type() const noexcept {
     return fail(errc::dtype_mismatch, "op: its inputs have element types that do not go together");
   }

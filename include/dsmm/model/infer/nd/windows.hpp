@@ -67,7 +67,8 @@ inline result<void> nd_matmul_integer(const nd_scope& op) noexcept {
   return op.expect(0, dtype::s32, y);
 }
 
-/// a (.., K) times the transpose of b (N, K) in blocks of few bits: b (N, blocks, block * bits / 8), scales (N, blocks).
+/// a (.., K) times the transpose of b (N, K) in blocks of few bits: b (N, blocks, block * bits / 8), scales (N,
+/// blocks).
 inline result<void> nd_matmul_nbits(const nd_scope& op) noexcept {
   const std::int64_t k = op.attribute(0), n = op.attribute(1), bits = op.attribute(2), block = op.attribute(3);
   if (k < 1 || n < 1 || (bits != 2 && bits != 4 && bits != 8) || !in_range(op.attribute(3), 16, 1 << 14) ||
@@ -119,8 +120,7 @@ inline result<void> convolution(const nd_scope& op, dtype y_type) noexcept {
 
 inline result<void> nd_conv(const nd_scope& op) noexcept {
   const dtype type = op.type(0);
-  if (!is_float(type) || op.type(1) != type || (op.has(2) && op.type(2) != type) ||
-      (op.has(3) && op.type(3) != type))
+  if (!is_float(type) || op.type(1) != type || (op.has(2) && op.type(2) != type) || (op.has(3) && op.type(3) != type))
     return op.bad_type();
   if (!is_activation(op, 2, type)) return op.bad_attribute();
   if (op.has(2) && (op.rank(2) != 1 || op.shape(2).dims[0] != op.shape(1).dims[0])) return op.bad_shape();

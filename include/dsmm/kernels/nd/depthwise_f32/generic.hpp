@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "dsmm/config.hpp"
+#include "dsmm/isa/isa.hpp"
+
+namespace dsmm::inline DSMM_ABI::kernels::nd::depthwise_impl {
+
+/// Floats that may be read behind the last tap of a row.
+inline constexpr std::int64_t slack = 64;
+
+/// One row of outputs from padded rows of inputs.
+struct run {
+  const float* from;   ///< tap (0, 0) of the first output
+  std::int64_t pitch;  ///< floats from one kernel row's inputs to the next one's
+  std::int64_t step, dilation, kernel_h, kernel_w;
+  const float* w;
+  float* y;
+  std::int64_t count;
+};
+
+using run_function = void (*)(const run& r) noexcept;
+
+/// The specification: one chain over the taps in ascending order, padding included.
+struct generic {
+  static constexpr isa required = isa::generic;
+
+  static void outputs(const run& r) noexcept {
+    for (std::int64_t j = 0; j < r.count; ++j) {
+      float sum = 0.0f;
+      for (std::int64_t h = 0; h < r.kernel_h; ++h)
+        for (std::int64_t k = 0; k < r.kernel_w; ++k)
+          sum = __builtin_fmaf(r.w[h * r.kernel_w + k], r.from[h * r.pitch + j * r.step + k * r.dilation], sum);
+      r.y[j] = sum;
+    }
+  }
+};
+
+}  // namespace dsmm::inline DSMM_ABI::kernels::nd::depthwise_impl
