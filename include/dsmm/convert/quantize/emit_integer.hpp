@@ -234,7 +234,8 @@ private:
       f32_[root] = w_.value("", dtype::f32, plan_.layouts[root]->shape);
       w_.op(op_kind::dequantize, name_, {u8_[root]}, {f32_[root]});
     }
-    const layout& at = *plan_.layouts[v];
+    layout at = *plan_.layouts[v];
+    for (auto& atoms : at.dims) layout_impl::join(atoms, [](std::int64_t) { return false; });
     std::vector<std::int32_t> a{static_cast<std::int32_t>(at.offset)};
     bool direct = true;
     for (const auto& atoms : at.dims) {

@@ -160,8 +160,8 @@ private:
 /// Evens out the channels of activations between convolutions, so that they fill their common u8 range. Gains are
 /// powers of two, at most 64.
 ///
-/// strength  1: every channel reaches the loudest one's magnitude; 0.5: half of the way, which leaves the weights behind
-///           it easier to round; 0: nothing is done.
+/// strength  1: every channel reaches the loudest one's magnitude; 0.5: the square root of the way, which leaves the
+///           weights behind it easier to round; 0: nothing is done.
 /// Errors: of the samples and of session.
 inline result<void> equalize(lowered_graph& g, const quantize_plan& plan, const sample_set& samples, double strength,
                              const session_options& options, const progress_call& progress) {

@@ -43,6 +43,18 @@ inline std::vector<axis_atom> one(std::int64_t extent, std::int64_t stride) {
   return {{extent, stride}};
 }
 
+/// Makes one atom of atoms that continue each other, unless the outer one starts where `keep` says.
+template <class Keep>
+void join(std::vector<axis_atom>& atoms, Keep&& keep) {
+  for (std::size_t a = 1; a < atoms.size();)
+    if (atoms[a - 1].stride == atoms[a].stride * atoms[a].extent && !keep(atoms[a - 1].stride)) {
+      atoms[a] = {atoms[a - 1].extent * atoms[a].extent, atoms[a].stride};
+      atoms.erase(atoms.begin() + static_cast<std::ptrdiff_t>(a) - 1);
+    } else {
+      ++a;
+    }
+}
+
 inline bool fits(std::int64_t extent) noexcept { return extent >= 1 && extent <= 16384; }
 
 }  // namespace layout_impl
@@ -150,15 +162,9 @@ inline std::optional<layout> copied(const layout& x, std::int64_t offset, std::s
     reach = t.plain * (t.extent - 1) + reach;
   }
   if (reach > plain) return std::nullopt;
-  for (auto& atoms : y.dims) {  // atoms that continue each other are one
-    for (std::size_t a = 1; a < atoms.size();)
-      if (atoms[a - 1].stride == atoms[a].stride * atoms[a].extent) {
-        atoms[a] = {atoms[a - 1].extent * atoms[a].extent, atoms[a].stride};
-        atoms.erase(atoms.begin() + static_cast<std::ptrdiff_t>(a) - 1);
-      } else {
-        ++a;
-      }
-  }
+  const std::int64_t pixel = x.shape.c, row = pixel * x.shape.w;
+  for (auto& atoms : y.dims)
+    layout_impl::join(atoms, [&](std::int64_t stride) { return stride == pixel || stride == row; });
   std::size_t atoms = 0;
   for (const auto& d : y.dims) atoms += d.size();
   if (atoms > 6) return std::nullopt;
