@@ -59,7 +59,7 @@ inline bool touches(const model& m, std::uint32_t program, std::uint32_t tensor,
 
 }  // namespace detail
 
-/// The digest of a program's outputs and states, tensor by tensor, after each of `runs` runs on fresh states, its inputs
+/// The digest of a program's outputs and states, tensor by tensor, after each of `runs` runs on fresh states, inputs
 /// drawn from rng(seed), tensor by tensor in file order, before each run: (H, W, C) of u8 uniform, of f32 uniform in
 /// [-1, 1), plain tensors as fill_plain(). The same on every machine.
 inline sha256_digest run_digest(session& s, std::uint32_t program, std::uint64_t seed, std::uint32_t runs) noexcept {

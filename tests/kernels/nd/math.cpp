@@ -76,9 +76,12 @@ TEST_CASE("f64 functions: largest error over random arguments") {
 
 TEST_CASE("f32 functions: largest error over random arguments") {
   CHECK(worst<float>([](float x) { return math32::erf(x); }, [](long double x) { return std::erf(x); }, -5, 5) <= 2.5);
-  CHECK(worst<float>([](float x) { return math32::expm1(x); }, [](long double x) { return std::expm1(x); }, -80, 80) <= 4.0);
-  CHECK(worst<float>([](float x) { return math32::softplus(x); }, [](long double x) { return std::log1p(std::exp(x)); }, -80, 80) <= 4.0);
-  CHECK(worst<float>([](float x) { return math32::mish(x); }, [](long double x) { return x * std::tanh(std::log1p(std::exp(x))); }, -60, 60) <= 8.0);
+  CHECK(worst<float>([](float x) { return math32::expm1(x); }, [](long double x) { return std::expm1(x); }, -80, 80) <=
+        4.0);
+  CHECK(worst<float>([](float x) { return math32::softplus(x); }, [](long double x) { return std::log1p(std::exp(x)); },
+                     -80, 80) <= 4.0);
+  CHECK(worst<float>([](float x) { return math32::mish(x); },
+                     [](long double x) { return x * std::tanh(std::log1p(std::exp(x))); }, -60, 60) <= 8.0);
   CHECK(worst<float>([](float x) { return static_cast<float>(math64::sin(static_cast<double>(x))); },
                      [](long double x) { return std::sin(x); }, -1e6, 1e6) <= 0.501);
 }
@@ -92,7 +95,8 @@ TEST_CASE("rounding, ends and special values") {
     CHECK(math64::floor(static_cast<double>(x)) == std::floor(static_cast<double>(x)));
     CHECK(math64::ceil(static_cast<double>(x)) == std::ceil(static_cast<double>(x)));
   }
-  const double special[] = {0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -2.0, 3.0, -3.0, 1e300, math64::infinity, -math64::infinity};
+  const double special[] = {
+      0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -2.0, 3.0, -3.0, 1e300, math64::infinity, -math64::infinity};
   for (const double x : special)
     for (const double y : special) {
       CAPTURE(x);

@@ -142,29 +142,29 @@ void pass(const call& c, const axis_rule& rule, std::int64_t outer, std::int64_t
       reinterpret_cast<T*>(table + aligned(static_cast<std::size_t>(rule.out * taps) * sizeof(std::int32_t)));
   for (std::int64_t j = 0; j < rule.out; ++j) rule.fill(j, index + j * taps, weight + j * taps);
   const bool nearest = rule.mode == resize_fn::nearest;
-  for_runs(c.exec, outer * rule.out, row_grain(inner * taps), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) {
-      const std::int64_t j = r % rule.out;
-      const T* const plane = x + r / rule.out * rule.in * inner;
-      T* const out = y + r * inner;
-      for (std::int64_t t = 0; t < taps; ++t) {
-        const T* const from = plane + index[j * taps + t] * inner;
-        const T w = weight[j * taps + t];
-        const auto add = [](T a, T b, T sum) __attribute__((always_inline)) {
-          if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, sum);
-          else return __builtin_fma(a, b, sum);
-        };
-        with_avx2([ =, &rule ]() __attribute__((always_inline)) {
-          static_cast<void>(rule);
+  const std::int64_t in = rule.in, size = rule.out;
+  for_runs(c.exec, outer * size, row_grain(inner * taps), [&](std::int64_t begin, std::int64_t end) {
+    with_avx2([ x, y, index, weight, taps, nearest, in, size, inner, begin, end ]() __attribute__((always_inline)) {
+      const auto add = [](T a, T b, T sum) __attribute__((always_inline)) {
+        if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, sum);
+        else return __builtin_fma(a, b, sum);
+      };
+      for (std::int64_t r = begin; r < end; ++r) {
+        const std::int64_t j = r % size;
+        const T* const plane = x + r / size * in * inner;
+        T* const out = y + r * inner;
+        for (std::int64_t t = 0; t < taps; ++t) {
+          const T* const from = plane + index[j * taps + t] * inner;
+          const T w = weight[j * taps + t];
           if (nearest)
             for (std::int64_t i = 0; i < inner; ++i) out[i] = from[i];
           else if (t == 0)
             for (std::int64_t i = 0; i < inner; ++i) out[i] = from[i] * w;
           else
             for (std::int64_t i = 0; i < inner; ++i) out[i] = add(from[i], w, out[i]);
-        });
+        }
       }
-    }
+    });
   });
 }
 
