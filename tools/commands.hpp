@@ -16,6 +16,7 @@ void conformance(CLI::App& app);
 void demo(CLI::App& app);
 void import_graph(CLI::App& app);
 void info(CLI::App& app);
+void quantize(CLI::App& app);
 void run(CLI::App& app);
 void simulate(CLI::App& app);
 
@@ -34,6 +35,8 @@ inline constexpr command commands[] = {
     {"import", "turn an ONNX model into a .dsmm file", "dsmm import part.onnx -o part.dsmm --shape image=1x3x224x224",
      import_graph},
     {"info", "show what is inside a model", "dsmm info part.dsmm --ops", info},
+    {"quantize", "turn an imported model into one that runs on 4- and 8-bit integers",
+     "dsmm quantize part.dsmm --calibration photos -o part_int4.dsmm --scale 1/255", quantize},
     {"run", "run a model on arrays", "dsmm run part.dsmm --input image=frames.npy --output out", run},
     {"simulate", "write parts of the simulated line, with ground truth", "dsmm simulate -o parts --parts 1000",
      simulate},

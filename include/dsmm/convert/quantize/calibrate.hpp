@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dsmm/config.hpp"
+#include "dsmm/convert/emit_model.hpp"
+#include "dsmm/convert/lowered_graph.hpp"
+#include "dsmm/convert/quantize/graph_run.hpp"
+#include "dsmm/convert/quantize/layer_inputs.hpp"
+#include "dsmm/convert/quantize/plan.hpp"
+#include "dsmm/convert/quantize/range.hpp"
+#include "dsmm/core/result.hpp"
+
+namespace dsmm::inline DSMM_ABI::convert {
+
+/// Called as work proceeds: stage, steps done, steps in all.
+using progress_call = std::function<void(const char* stage, std::size_t done, std::size_t total)>;
+
+/// What the fp32 model computed on the calibration samples.
+struct calibration {
+  std::vector<range_observer> ranges;              ///< by value; filled for those that a grid must hold
+  std::vector<layer_inputs> inputs;                ///< by layer
+  std::vector<std::vector<std::vector<float>>> outputs;  ///< by sample and output; f32 outputs only
+};
+
+namespace quantize_impl {
+
+inline std::string probe_name(std::uint32_t v) { return "#" + std::to_string(v); }
+
+}  // namespace quantize_impl
+
+/// Runs the fp32 graph on every sample, in passes of at most 400 observed values, and keeps what ranges and rounding
+/// need of it.
+/// positions  output pixels per layer over all samples, from which second moments are taken.
+/// Errors: of the samples and of session; bad_value if an activation is infinite or NaN.
+inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan& plan, const sample_set& samples,
+                                     bool second_order, std::size_t positions, const session_options& options,
+                                     const progress_call& progress) {
+  using namespace quantize_impl;
+  calibration c;
+  c.ranges.resize(g.values.size());
+  c.outputs.resize(samples.count);
+  std::vector<bool> wanted(g.values.size(), false), is_range(g.values.size(), false);
+  for (std::uint32_t v = 0; v < g.values.size(); ++v)
+    if (plan.as_u8[v]) wanted[plan.observed[v]] = is_range[plan.observed[v]] = true;
+  for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+    wanted[plan.layers[i].x] = true;
+    c.inputs.emplace_back(plan.layers[i], second_order, 1 + i);
+  }
+  std::vector<std::uint32_t> list;
+  for (std::uint32_t v = 0; v < wanted.size(); ++v)
+    if (wanted[v]) list.push_back(v);
+  constexpr std::size_t per_pass = 400;  // of the 512 names that a model may give its tensors
+  const std::size_t passes = std::max<std::size_t>(1, (list.size() + per_pass - 1) / per_pass);
+  const std::size_t per_run = std::max<std::size_t>(256, 262'144 / samples.count);
+  const std::size_t per_sample = std::max<std::size_t>(8, positions / samples.count);
+  for (std::size_t pass = 0; pass < passes; ++pass) {
+    const std::size_t first = pass * per_pass, last = std::min(list.size(), first + per_pass);
+    lowered_graph probe = g;
+    for (std::size_t k = first; k < last; ++k) probe.outputs.push_back({probe_name(list[k]), list[k]});
+    auto file = emit_model(probe, {});
+    if (!file) return file.error();
+    auto run = graph_run::prepare(std::move(*file), probe.inputs, options);
+    if (!run) return run.error();
+    for (std::size_t i = 0; i < samples.count; ++i) {
+      if (progress) progress("calibrate", pass * samples.count + i, passes * samples.count);
+      if (auto ok = (*run)->run(samples, i); !ok) return ok.error();
+      for (std::size_t k = first; k < last; ++k) {
+        const std::uint32_t v = list[k];
+        const auto values = (*run)->f32(probe_name(v));
+        if (is_range[v]) c.ranges[v].see(values, per_run);
+        if (c.ranges[v].broken())
+          return failure{errc::bad_value, "an activation is infinite or not a number on the calibration data"};
+        for (std::size_t l = 0; l < plan.layers.size(); ++l)
+          if (plan.layers[l].x == v)
+            c.inputs[l].see(plan.layers[l], values, per_sample, kept_positions / samples.count + 1);
+      }
+      if (pass != 0) continue;
+      for (const lowered_port& p : g.outputs) {
+        const auto y = g.values[p.value].type == dtype::f32 ? (*run)->f32(p.name) : std::span<const float>{};
+        c.outputs[i].emplace_back(y.begin(), y.end());
+      }
+    }
+    if (progress) progress("calibrate", (pass + 1) * samples.count, passes * samples.count);
+  }
+  return c;
+}
+
+/// The u8 grid of every value that has one, by value. Values that share a grid are looked at together.
+inline std::vector<quantization> choose_grids(const quantize_plan& plan, const calibration& c, range_method method,
+                                              double percentile) {
+  std::vector<std::vector<float>> together(plan.grids.size());
+  for (std::uint32_t v = 0; v < plan.grids.size(); ++v)
+    if (plan.as_u8[v]) {
+      auto& to = together[plan.grids[v]];
+      const std::vector<float>& kept = c.ranges[plan.observed[v]].kept();
+      to.insert(to.end(), kept.begin(), kept.end());
+    }
+  std::vector<quantization> grids(plan.grids.size());
+  for (std::uint32_t v = 0; v < together.size(); ++v)
+    if (!together[v].empty()) grids[v] = choose_grid(together[v], method, percentile);
+  // A step of the accumulator must be finer than one of the result: weights use at least 80 of their 127 steps.
+  for (const weight_layer& l : plan.layers) {
+    if (!plan.as_u8[l.y]) continue;
+    float top = 0;
+    for (const float w : l.w) top = std::max(top, std::abs(w));
+    quantization& y = grids[plan.grids[l.y]];
+    y.scale = std::max(y.scale, grids[plan.grids[plan.roots[l.x]]].scale * top / 80.0f);
+  }
+  return grids;
+}
+
+}  // namespace dsmm::inline DSMM_ABI::convert

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "dsmm/config.hpp"
+#include "dsmm/convert/lowered_graph.hpp"
+#include "dsmm/convert/quantize/graph_of.hpp"
+#include "dsmm/convert/quantize/layer.hpp"
+#include "dsmm/convert/quantize/layout.hpp"
+#include "dsmm/kernels/nd/functions.hpp"
+
+namespace dsmm::inline DSMM_ABI::convert {
+
+/// How an op of the fp32 graph runs in the quantized model.
+enum class lowering : std::uint8_t {
+  general,  ///< in f32, as it is
+  view,     ///< nowhere: the same memory seen otherwise
+  layer,    ///< with weights: conv2d, dwconv2d, linear
+  max_pool,
+  avg_pool,
+  add,
+  mul,
+  concat,
+  resize,
+  table,  ///< of one value, or of one value and a constant: a table of 256 results
+};
+
+struct lowered_step {
+  lowering how = lowering::general;
+  std::uint32_t layer = no_value;            ///< index into plan::layers
+  std::vector<std::uint32_t> x{};            ///< values it reads as u8
+  std::vector<std::int32_t> attributes{};    ///< of the integer op
+  bool relu = false;
+};
+
+/// What becomes of each op and value.
+struct quantize_plan {
+  std::vector<lowered_step> steps;               ///< one per op of the graph
+  std::vector<weight_layer> layers;
+  std::vector<std::optional<layout>> layouts;    ///< of values that lie in (H, W, C) memory
+  std::vector<std::uint32_t> roots;              ///< the value in whose memory a value lies
+  std::vector<bool> as_u8;                       ///< by root: integer ops read it
+  std::vector<std::uint32_t> grids;              ///< by root: the root whose scale it has
+  std::vector<std::uint32_t> observed;           ///< by root: the value whose range it must hold
+};
+
+namespace quantize_impl {
+
+class planner {
+public:
+  explicit planner(const lowered_graph& g) : g_(g) {
+    const std::size_t n = g.values.size();
+    plan_.steps.resize(g.ops.size());
+    plan_.layouts.resize(n);
+    plan_.roots.resize(n);
+    plan_.grids.resize(n);
+    plan_.observed.resize(n);
+    plan_.as_u8.assign(n, false);
+    for (std::uint32_t v = 0; v < n; ++v) plan_.roots[v] = plan_.grids[v] = plan_.observed[v] = v;
+  }
+
+  quantize_plan run() {
+    readers_.assign(g_.values.size(), 0);
+    for (const lowered_op& op : g_.ops)
+      for (const std::uint32_t v : op.inputs)
+        if (v != no_value) ++readers_[v];
+    for (const lowered_port& p : g_.outputs) ++readers_[p.value];
+    for (std::size_t i = 0; i < g_.ops.size(); ++i) consider(g_.ops[i], plan_.steps[i]);
+    drop_unread();
+    tie_grids();
+    return std::move(plan_);
+  }
+
+private:
+  const dim_list& dims(std::uint32_t v) const { return g_.values[v].dims; }
+  bool is_f32(std::uint32_t v) const { return v != no_value && g_.values[v].type == dtype::f32; }
+  const std::optional<layout>& at(std::uint32_t v) const { return plan_.layouts[v]; }
+  bool is_constant(std::uint32_t v) const { return v != no_value && g_.values[v].is_constant; }
+
+  /// The value lies in memory as the tensor of its own dimensions would.
+  bool is_image(std::uint32_t v) const {
+    const auto want = channels_first(dims(v));
+    return want && at(v) && (*at(v) == *want || picked(*at(v), *want));
+  }
+
+  void consider(const lowered_op& op, lowered_step& step) {
+    if (op.outputs.size() != 1 || !is_f32(op.outputs[0]) || op.inputs.empty() || !is_f32(op.inputs[0])) return;
+    const std::uint32_t y = op.outputs[0];
+    std::optional<layout> to;
+    switch (op.kind) {
+      case op_kind::nd_conv:
+      case op_kind::nd_matmul: to = weighted(op, step); break;
+      case op_kind::nd_copy: return view(op, step);
+      case op_kind::nd_pool: to = pool(op, step); break;
+      case op_kind::nd_reduce: to = global_pool(op, step); break;
+      case op_kind::nd_concat: to = concat(op, step); break;
+      case op_kind::nd_resize: to = resize(op, step); break;
+      case op_kind::nd_unary: to = unary(op, step); break;
+      case op_kind::nd_binary: to = binary(op, step); break;
+      default: return;
+    }
+    if (step.how != lowering::general) plan_.layouts[y] = std::move(to);
+  }
+
+  std::optional<layout> weighted(const lowered_op& op, lowered_step& step) {
+    auto layer = op.kind == op_kind::nd_conv ? conv_layer(g_, op) : product_layer(g_, op, at(op.inputs[0]));
+    if (!layer) return std::nullopt;
+    step = {lowering::layer, static_cast<std::uint32_t>(plan_.layers.size()), {op.inputs[0]}, {}, layer->relu};
+    layout to = layer->to;
+    plan_.layers.push_back(std::move(*layer));
+    return to;
+  }
+
+  void view(const lowered_op& op, lowered_step& step) {
+    const std::uint32_t x = op.inputs[0], y = op.outputs[0];
+    if (!at(x)) return;
+    const std::span<const std::int32_t> strides(op.attributes.data() + 1, 6);
+    auto to = copied(*at(x), op.attributes[0], strides, dims(y));
+    if (!to) return;
+    step.how = lowering::view;
+    step.x = {x};
+    plan_.layouts[y] = std::move(to);
+    plan_.roots[y] = plan_.roots[x];
+  }
+
+  /// nd_pool: fn spatial p count_include_pad ceil column_major kernel[3] strides[3] dilations[3] begin[3] end[3]
+  std::optional<layout> pool(const lowered_op& op, lowered_step& step) {
+    const auto& a = op.attributes;
+    const std::uint32_t x = op.inputs[0], y = op.outputs[0];
+    const bool average = a[0] == static_cast<std::int32_t>(kernels::nd::pool_fn::average);
+    if (!is_image(x) || (a[0] != 0 && !average)) return std::nullopt;
+    const layout from = *channels_first(dims(x)), to = *channels_first(dims(y));
+    const std::int32_t spatial = a[1];
+    std::int32_t kernel[2] = {1, 1}, stride[2] = {1, 1}, begin[2] = {0, 0}, end[2] = {0, 0};
+    const std::int32_t in[2] = {from.shape.h, from.shape.w}, out[2] = {to.shape.h, to.shape.w};
+    for (std::int32_t s = 0; s < 2 && s < spatial; ++s) {
+      const auto k = static_cast<std::size_t>(s);
+      kernel[s] = a[6 + k], stride[s] = a[9 + k], begin[s] = a[15 + k];
+      if (a[12 + k] != 1) return std::nullopt;
+      end[s] = std::max(0, (out[s] - 1) * stride[s] + kernel[s] - begin[s] - in[s]);
+      if (begin[s] >= kernel[s] || end[s] >= kernel[s]) return std::nullopt;
+      if ((in[s] + begin[s] + end[s] - kernel[s]) / stride[s] + 1 != out[s]) return std::nullopt;
+      if (average && a[3] != 0 && (begin[s] != 0 || end[s] != 0)) return std::nullopt;
+    }
+    if (spatial > 2) return std::nullopt;
+    step = {average ? lowering::avg_pool : lowering::max_pool, no_value, {x},
+            {kernel[0], kernel[1], stride[0], stride[1], begin[0], begin[1], end[0], end[1]}};
+    return to;
+  }
+
+  /// The mean or maximum over all spatial dimensions.
+  std::optional<layout> global_pool(const lowered_op& op, lowered_step& step) {
+    const auto& a = op.attributes;
+    const std::uint32_t x = op.inputs[0];
+    const bool mean = a[0] == static_cast<std::int32_t>(kernels::nd::reduce_fn::mean);
+    if ((!mean && a[0] != static_cast<std::int32_t>(kernels::nd::reduce_fn::max)) || !is_image(x)) return std::nullopt;
+    const std::size_t rank = dims(x).size();
+    if (rank < 3 || a[1] != (1 << rank) - 4) return std::nullopt;
+    auto to = channels_first(dims(op.outputs[0]));
+    if (!to) return std::nullopt;
+    step = {mean ? lowering::avg_pool : lowering::max_pool, no_value, {x}, {0, 0, 1, 1, 0, 0, 0, 0}};
+    return to;
+  }
+
+  std::optional<layout> concat(const lowered_op& op, lowered_step& step) {
+    const std::int32_t axis = op.attributes[0];
+    if (axis != 1 && axis != 2) return std::nullopt;
+    for (const std::uint32_t v : op.inputs)
+      if (!is_image(v) || dims(v).size() <= static_cast<std::size_t>(axis)) return std::nullopt;
+    step = {lowering::concat, no_value, op.inputs, {axis == 1 ? 2 : 0}};
+    return channels_first(dims(op.outputs[0]));
+  }
+
+  /// nd_resize: mode coord nearest cubic_a exclude antialias extrapolation scales[6] roi[12]
+  std::optional<layout> resize(const lowered_op& op, lowered_step& step) {
+    const auto& a = op.attributes;
+    const std::uint32_t x = op.inputs[0], y = op.outputs[0];
+    if (!is_image(x) || dims(x).size() != 4 || dims(y)[1] != dims(x)[1] || a[5] != 0) return std::nullopt;
+    using coord = kernels::nd::resize_coordinates;
+    using nearest = kernels::nd::resize_nearest;
+    const auto c = static_cast<coord>(a[1]);
+    const auto n = static_cast<nearest>(a[2]);
+    const bool half = c == coord::half_pixel || c == coord::half_pixel_symmetric ||
+                      (c == coord::pytorch_half_pixel && dims(y)[2] > 1 && dims(y)[3] > 1);
+    const bool whole = dims(y)[2] % dims(x)[2] == 0 && dims(y)[3] % dims(x)[3] == 0;
+    const bool linear = a[0] == static_cast<std::int32_t>(kernels::nd::resize_fn::linear);
+    if (a[0] == static_cast<std::int32_t>(kernels::nd::resize_fn::cubic)) return std::nullopt;
+    if (linear && !half) return std::nullopt;
+    // Enlarged by whole numbers, both ways of counting pixels pick the same source.
+    const bool round = n == nearest::round_prefer_floor || n == nearest::round_prefer_ceil;
+    const bool repeats = whole && ((half && round) || (c == coord::asymmetric && n == nearest::floor));
+    if (!linear && !repeats) return std::nullopt;
+    for (std::size_t d = 2; d < 4; ++d) {  // scales that differ from the ratio of sizes shift the picture
+      const double scale = static_cast<double>(real_of(a[7 + d]));
+      if (scale != 0.0 && std::abs(scale * static_cast<double>(dims(x)[d]) - static_cast<double>(dims(y)[d])) > 1e-3)
+        return std::nullopt;
+    }
+    step = {lowering::resize, no_value, {x},
+            {linear ? 1 : 0, static_cast<std::int32_t>(dims(y)[2]), static_cast<std::int32_t>(dims(y)[3])}};
+    return channels_first(dims(y));
+  }
+
+  std::optional<layout> unary(const lowered_op& op, lowered_step& step) {
+    const std::uint32_t x = op.inputs[0], y = op.outputs[0];
+    if (!at(x) || at(x)->offset != 0 || at(x)->shape.count() != count_of(dims(x))) return std::nullopt;
+    const auto sum = sums_.find(x);
+    if (sum != sums_.end() && readers_[x] == 1 && is_clamp_at_zero(op.attributes[0], op.attributes[1])) {
+      sum->second->relu = true;  // the sum clamps; what it holds is what this op gives
+      plan_.roots[y] = x;
+      plan_.observed[x] = y;
+      step = {lowering::view, no_value, {x}};
+      return at(x);
+    }
+    step = {lowering::table, no_value, {x}};
+    return at(x);
+  }
+
+  std::optional<layout> binary(const lowered_op& op, lowered_step& step) {
+    std::uint32_t a = op.inputs[0], b = op.inputs[1];
+    const auto fn = static_cast<binary_fn>(op.attributes[0]);
+    if (!is_f32(b)) return std::nullopt;
+    const bool scalar_a = is_constant(a) && count_of(dims(a)) == 1, scalar_b = is_constant(b) && count_of(dims(b)) == 1;
+    if (scalar_a != scalar_b) {
+      const std::uint32_t x = scalar_a ? b : a;
+      if (dims(x) != dims(op.outputs[0])) return std::nullopt;
+      if (!at(x) || at(x)->offset != 0 || at(x)->shape.count() != count_of(dims(x))) return std::nullopt;
+      step = {lowering::table, no_value, {x}};
+      return at(x);
+    }
+    if (fn != binary_fn::add && fn != binary_fn::mul) return std::nullopt;
+    if (!at(a) || !at(b)) return std::nullopt;
+    if (dims(a) != dims(op.outputs[0])) std::swap(a, b);
+    if (dims(a) != dims(op.outputs[0])) return std::nullopt;
+    const bool same = dims(a) == dims(b) && *at(a) == *at(b) && at(a)->offset == 0 &&
+                      at(a)->shape.count() == count_of(dims(a));
+    const bool gate = is_image(a) && is_image(b) && dims(a).size() == dims(b).size() && dims(b)[1] == dims(a)[1] &&
+                      count_of(dims(b)) == dims(b)[1];
+    if (!same && !gate && !(is_image(a) && is_image(b) && dims(a) == dims(b))) return std::nullopt;
+    step = {fn == binary_fn::add ? lowering::add : lowering::mul, no_value, {a, b}};
+    sums_[op.outputs[0]] = &step;
+    return same ? at(a) : channels_first(dims(a));
+  }
+
+  /// What no layer needs stays in f32: heads keep their precision.
+  void drop_unread() {
+    std::vector<bool> need(g_.values.size(), false);
+    for (std::size_t i = g_.ops.size(); i-- > 0;) {
+      lowered_step& s = plan_.steps[i];
+      const std::uint32_t y = g_.ops[i].outputs.empty() ? no_value : g_.ops[i].outputs[0];
+      if (s.how == lowering::view) {
+        if (need[y]) need[s.x[0]] = true;
+        continue;
+      }
+      if (s.how != lowering::general && s.how != lowering::layer && !need[y]) {
+        s = {};
+        plan_.layouts[y].reset();
+      }
+      if (s.how == lowering::general) continue;
+      for (const std::uint32_t v : s.x) need[v] = true;
+      if (s.how == lowering::layer && plan_.layers[s.layer].clip_at > 0) need[y] = true;  // the u8 range clips
+    }
+    // Views of what turned out to be general are copies again.
+    for (std::size_t i = 0; i < g_.ops.size(); ++i) {
+      lowered_step& s = plan_.steps[i];
+      if (s.how != lowering::view || plan_.layouts[s.x[0]]) continue;
+      const std::uint32_t y = g_.ops[i].outputs[0];
+      plan_.layouts[y].reset();
+      plan_.roots[y] = y;
+      plan_.observed[s.x[0]] = s.x[0];
+      s = {};
+    }
+    for (std::uint32_t v = 0; v < need.size(); ++v)
+      if (need[v]) plan_.as_u8[plan_.roots[v]] = true;
+  }
+
+  std::uint32_t grid(std::uint32_t v) const {
+    while (plan_.grids[v] != v) v = plan_.grids[v];
+    return v;
+  }
+  void tie(std::uint32_t a, std::uint32_t b) { plan_.grids[grid(plan_.roots[a])] = grid(plan_.roots[b]); }
+
+  /// Max pools and resizes keep their scale. Values that only a concat reads take the scale of its result, so that
+  /// joining them is a copy.
+  void tie_grids() {
+    for (std::size_t i = 0; i < g_.ops.size(); ++i) {
+      const lowered_step& s = plan_.steps[i];
+      const std::uint32_t y = g_.ops[i].outputs.empty() ? no_value : g_.ops[i].outputs[0];
+      if (s.how == lowering::max_pool || s.how == lowering::resize) tie(s.x[0], y);
+      if (s.how == lowering::concat)
+        for (const std::uint32_t v : s.x)
+          if (readers_[v] == 1 && plan_.roots[v] == v) tie(v, y);
+    }
+    for (std::uint32_t v = 0; v < plan_.grids.size(); ++v) plan_.grids[v] = grid(v);
+  }
+
+  const lowered_graph& g_;
+  quantize_plan plan_;
+  std::vector<std::uint32_t> readers_;                         // by value
+  std::map<std::uint32_t, lowered_step*> sums_;                // by result: additions and products
+};
+
+}  // namespace quantize_impl
+
+/// Chooses for each op whether it runs on integers. Layers with constant weights always do; what only moves or combines
+/// values does where it lies between two layers.
+inline quantize_plan plan_lowering(const lowered_graph& g) { return quantize_impl::planner(g).run(); }
+
+}  // namespace dsmm::inline DSMM_ABI::convert

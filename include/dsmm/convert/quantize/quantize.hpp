@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dsmm/config.hpp"
+#include "dsmm/convert/quantize/agreement.hpp"
+#include "dsmm/convert/quantize/calibrate.hpp"
+#include "dsmm/convert/quantize/emit_integer.hpp"
+#include "dsmm/convert/quantize/equalize.hpp"
+#include "dsmm/convert/quantize/graph_of.hpp"
+#include "dsmm/convert/quantize/graph_run.hpp"
+#include "dsmm/convert/quantize/input_form.hpp"
+#include "dsmm/convert/quantize/plan.hpp"
+#include "dsmm/convert/quantize/rounding.hpp"
+#include "dsmm/core/result.hpp"
+#include "dsmm/model/model.hpp"
+
+namespace dsmm::inline DSMM_ABI::convert {
+
+struct quantize_options {
+  std::int32_t bits = 4;             ///< of weights: 4 or 8
+  std::int32_t group = 64;           ///< weights per integer scale: 0 (one per channel), 32, 64, 128
+  bool ends_at_8 = true;             ///< the first layers and the last ones stay at 8 bits
+  range_method method = range_method::mse;
+  double percentile = 99.99;         ///< of range_method::percentile
+  bool second_order = true;          ///< rounding that minimises the error of the output, not of the weights
+  bool correct_bias = true;
+  double equalize = 0.5;             ///< strength with which channels of one activation are evened out: 0, 0.5 or 1
+  double max_loss = 1.0;             ///< percent of noise in the worst output; layers go to 8 bits until it holds
+  std::size_t positions = 4096;      ///< pixels per layer that its second moments are taken from
+  input_form input{};
+  session_options run{};             ///< general must be set: the fp32 model runs on general operators
+  progress_call progress{};
+};
+
+struct layer_report {
+  std::string name;
+  op_kind kind{};
+  std::int32_t bits = 8, group = 0;
+  double sqnr_db = 0;  ///< of its output, from the rounding of its own weights
+  std::size_t parameters = 0, bytes = 0, bytes_fp32 = 0;
+  bool is_end = false, fell_back = false;  ///< 8 bits because of its place; because of the loss
+};
+
+struct quantize_report {
+  std::vector<layer_report> layers;
+  std::size_t integer_ops = 0, general_ops = 0;
+  std::size_t bytes = 0, bytes_fp32 = 0;
+  std::vector<output_agreement> calibration, evaluation;
+  double loss = 0;  ///< percent, on the calibration samples
+};
+
+namespace quantize_impl {
+
+class quantizer {
+public:
+  quantizer(const model& m, const sample_set& calibration_samples, const quantize_options& options,
+            quantize_report& report)
+      : model_(m), samples_(calibration_samples), options_(options), report_(report) {}
+
+  result<file_bytes> run(const sample_set* evaluation) {
+    if (samples_.count == 0)
+      return failure{errc::invalid_argument,
+                     "without calibration data the ranges of the activations are unknown: give images or arrays like "
+                     "those that the model will see"};
+    auto read = graph_of(model_);
+    if (!read) return read.error();
+    plain_ = std::move(*read);
+    g_ = plain_;
+    expose_logits(g_);
+    plan_ = plan_lowering(plain_);
+    if (plan_.layers.empty())
+      return failure{errc::unsupported, "the model has no convolution or product with constant weights to quantize"};
+    if (options_.input.u8)
+      if (auto ok = check_pixels(); !ok) return ok.error();
+    if (options_.equalize > 0) {
+      if (auto ok = equalize(plain_, plan_, samples_, options_.equalize, options_.run, options_.progress); !ok)
+        return ok.error();
+      plan_ = plan_lowering(plain_);
+      g_ = plain_;
+      expose_logits(g_);
+    }
+    auto seen = calibrate(g_, plan_, samples_, options_.second_order || options_.bits == 4, options_.positions,
+                          options_.run, options_.progress);
+    if (!seen) return seen.error();
+    seen_ = std::move(*seen);
+    grids_ = choose_grids(plan_, seen_, options_.method, options_.percentile);
+    if (auto ok = make_tables(); !ok) return ok.error();
+    round_all();
+    if (auto ok = settle(); !ok) return ok.error();
+    if (evaluation != nullptr)
+      if (auto ok = evaluate(*evaluation); !ok) return ok.error();
+    std::vector<std::pair<std::string, std::string>> meta = meta_lines();
+    auto file = emit_integer(plain_, plan_, grids_, rounded_, tables_, options_.input, meta);
+    if (!file) return file.error();
+    finish_report(*file);
+    return file;
+  }
+
+private:
+  /// With u8 pixels as input nothing but layers may read the input.
+  result<void> check_pixels() const {
+    for (const lowered_port& p : plain_.inputs) {
+      const lowered_value& v = plain_.values[p.value];
+      if (v.type != dtype::f32 || v.dims.size() != 4 || !channels_first(v.dims))
+        return failure{errc::unsupported, "u8 input needs f32 images (1, C, H, W)"}.named(p.name.data(), p.name.size());
+      for (std::size_t i = 0; i < plain_.ops.size(); ++i)
+        if (plan_.steps[i].how != lowering::layer &&
+            std::find(plain_.ops[i].inputs.begin(), plain_.ops[i].inputs.end(), p.value) != plain_.ops[i].inputs.end())
+          return failure{errc::unsupported, "u8 input needs a model that convolves its input first"}.named(
+              p.name.data(), p.name.size());
+    }
+    return {};
+  }
+
+  result<void> make_tables() {
+    tables_.resize(g_.ops.size());
+    const auto grid = [&](std::uint32_t v) { return grids_[plan_.grids[plan_.roots[v]]]; };
+    for (std::size_t i = 0; i < g_.ops.size(); ++i) {
+      const lowered_step& s = plan_.steps[i];
+      if (s.how != lowering::table) continue;
+      auto table = table_of(g_, g_.ops[i], s.x[0], grid(s.x[0]), grid(g_.ops[i].outputs[0]), options_.run);
+      if (!table) return table.error();
+      tables_[i] = std::move(*table);
+    }
+    return {};
+  }
+
+  void round_one(std::size_t i, std::int32_t bits) {
+    const weight_layer& l = plan_.layers[i];
+    rounding_options o;
+    o.bits = bits;
+    o.group = options_.group;
+    o.second_order = options_.second_order;
+    o.correct_bias = options_.correct_bias;
+    std::optional<quantization> y;
+    if (plan_.as_u8[l.y]) y = grids_[plan_.grids[l.y]];
+    rounded_[i] = round_layer(l, seen_.inputs[i], o, least_scales(l, grids_[plan_.grids[plan_.roots[l.x]]], y));
+  }
+
+  void round_all() {
+    report_.layers.resize(plan_.layers.size());
+    rounded_.resize(plan_.layers.size());
+    mark_ends();
+    for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
+      if (options_.progress) options_.progress("round", i, plan_.layers.size());
+      const bool narrow = options_.bits == 4 && plan_.layers[i].kind != op_kind::dwconv2d &&
+                          !(options_.ends_at_8 && report_.layers[i].is_end);
+      round_one(i, narrow ? 4 : 8);
+    }
+    if (options_.progress) options_.progress("round", plan_.layers.size(), plan_.layers.size());
+  }
+
+  /// Layers that see the model's input with no layer before them, and those with none behind them.
+  void mark_ends() {
+    std::vector<bool> behind(g_.values.size(), false), before(g_.values.size(), false);
+    for (std::size_t i = 0; i < g_.ops.size(); ++i) {
+      bool any = plan_.steps[i].how == lowering::layer;
+      for (const std::uint32_t v : g_.ops[i].inputs) any = any || (v != no_value && behind[v]);
+      if (plan_.steps[i].how == lowering::layer && !behind[g_.ops[i].inputs[0]])
+        report_.layers[plan_.steps[i].layer].is_end = true;
+      for (const std::uint32_t v : g_.ops[i].outputs) behind[v] = any;
+    }
+    for (std::size_t i = g_.ops.size(); i-- > 0;) {
+      bool any = false;
+      for (const std::uint32_t v : g_.ops[i].outputs) any = any || before[v];
+      const bool is_layer = plan_.steps[i].how == lowering::layer;
+      if (is_layer && !any) report_.layers[plan_.steps[i].layer].is_end = true;
+      for (const std::uint32_t v : g_.ops[i].inputs)
+        if (v != no_value) before[v] = before[v] || any || is_layer;
+    }
+  }
+
+  result<std::unique_ptr<graph_run>> quantized() const {
+    auto file = emit_integer(g_, plan_, grids_, rounded_, tables_, {}, {});
+    if (!file) return file.error();
+    return graph_run::prepare(std::move(*file), g_.inputs, options_.run);
+  }
+
+  result<void> measure_calibration() {
+    auto run = quantized();
+    if (!run) return run.error();
+    auto rows = agreement(g_, **run, samples_, [&](std::size_t i, std::size_t k) {
+      return std::span<const float>(seen_.outputs[i][k]);
+    });
+    if (!rows) return rows.error();
+    report_.calibration = std::move(*rows);
+    report_.loss = loss_percent(report_.calibration);
+    return {};
+  }
+
+  /// While the loss is too large, the four-bit layers whose rounding disturbs their own output most go to 8 bits.
+  result<void> settle() {
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < rounded_.size(); ++i)
+      if (rounded_[i].bits == 4) order.push_back(i);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return rounded_[a].sqnr_db() < rounded_[b].sqnr_db(); });
+    for (std::size_t at = 0;;) {
+      if (options_.progress) options_.progress("compare", at, order.size());
+      if (auto ok = measure_calibration(); !ok) return ok;
+      if (report_.loss <= options_.max_loss || at == order.size()) break;
+      for (const std::size_t stop = std::min(order.size(), at + 1 + order.size() / 16); at < stop; ++at) {
+        round_one(order[at], 8);
+        report_.layers[order[at]].fell_back = true;
+      }
+    }
+    if (options_.progress) options_.progress("compare", order.size(), order.size());
+    return {};
+  }
+
+  result<void> evaluate(const sample_set& samples) {
+    auto run = quantized();
+    if (!run) return run.error();
+    lowered_graph reference = g_;
+    auto file = emit_model(reference, {});
+    if (!file) return file.error();
+    auto real = graph_run::prepare(std::move(*file), reference.inputs, options_.run);
+    if (!real) return real.error();
+    result<void> trouble;
+    std::size_t last = samples.count;
+    auto rows = agreement(g_, **run, samples, [&](std::size_t i, std::size_t k) {
+      if (i != last && options_.progress) options_.progress("evaluate", i, samples.count);
+      if (i != last && trouble) trouble = (*real)->run(samples, i);
+      last = i;
+      return (*real)->f32(g_.outputs[k].name);
+    });
+    if (!rows) return rows.error();
+    if (!trouble) return trouble;
+    if (options_.progress) options_.progress("evaluate", samples.count, samples.count);
+    report_.evaluation = std::move(*rows);
+    return {};
+  }
+
+  std::vector<std::pair<std::string, std::string>> meta_lines() const {
+    std::vector<std::pair<std::string, std::string>> lines;
+    for (std::string_view rest = model_.meta(); !rest.empty();) {
+      const std::string_view line = rest.substr(0, rest.find('\n'));
+      if (const auto equal = line.find('='); equal != std::string_view::npos)
+        lines.emplace_back(std::string(line.substr(0, equal)), std::string(line.substr(equal + 1)));
+      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    }
+    lines.emplace_back("quantized", options_.bits == 4 ? "int4" : "int8");
+    lines.emplace_back("quantized.from", std::string(model_.short_identity().data()));
+    return lines;
+  }
+
+  void finish_report(const file_bytes& file) {
+    for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
+      const weight_layer& l = plan_.layers[i];
+      const rounded_layer& r = rounded_[i];
+      layer_report& to = report_.layers[i];
+      to.name = l.name;
+      to.kind = l.kind;
+      to.bits = r.bits;
+      to.group = r.group;
+      to.sqnr_db = r.sqnr_db();
+      to.parameters = l.w.size() + l.bias.size();
+      to.bytes_fp32 = 4 * to.parameters;
+      const std::size_t packed = i4s_bytes(l.channels(), l.depth(), static_cast<std::size_t>(r.group));
+      to.bytes = 8 * l.bias.size() + (r.bits == 4 ? packed : l.w.size());
+    }
+    report_.bytes = file.bytes().size();
+    report_.bytes_fp32 = model_.file().size();
+    const auto m = model::open(file.bytes());
+    if (!m) return;
+    for (const format::op_row& op : m->ops()) ++(is_general(op.kind) ? report_.general_ops : report_.integer_ops);
+  }
+
+  const model& model_;
+  const sample_set& samples_;
+  const quantize_options& options_;
+  quantize_report& report_;
+  lowered_graph plain_, g_;  // g_: with the outputs that are only measured
+  quantize_plan plan_;
+  calibration seen_;
+  std::vector<quantization> grids_;
+  std::vector<u8_table_values> tables_;
+  std::vector<rounded_layer> rounded_;
+};
+
+}  // namespace quantize_impl
+
+/// Turns an fp32 model of general operators, as import_onnx() makes it, into one that runs on integers.
+///
+/// samples     calibration data: ranges, second moments and biases come from it; a few dozen like those of the line.
+/// evaluation  other data on which the result is compared with the fp32 model; nullptr: none.
+///
+/// The same model, samples and options give the same bytes. Errors: invalid_argument (no samples), unsupported,
+/// bad_value (activations that are not finite, scales that do not fit), those of session and of the samples.
+inline result<file_bytes> quantize_model(const model& m, const sample_set& samples, const quantize_options& options,
+                                         quantize_report* report = nullptr, const sample_set* evaluation = nullptr) {
+  quantize_report unread;
+  quantize_report& notes = report != nullptr ? *report : unread;
+  notes = {};
+  return quantize_impl::quantizer(m, samples, options, notes).run(evaluation);
+}
+
+}  // namespace dsmm::inline DSMM_ABI::convert

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dsmm/convert/quantize/quantize.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "dsmm/core/rng.hpp"
+#include "dsmm/core/thread_pool.hpp"
+#include "tests/convert/general_ops.hpp"
+
+using namespace dsmm;
+using convert::quantize_options;
+
+namespace {
+
+std::vector<float> random_values(std::size_t n, float low, float high, std::uint64_t seed) {
+  rng r(seed);
+  std::vector<float> v(n);
+  for (float& x : v) x = r.uniform(low, high);
+  return v;
+}
+
+/// nd_conv attributes for a square kernel with padding on all sides.
+std::vector<std::int32_t> conv_attributes(std::int32_t group, std::int32_t fn, std::int32_t stride, std::int32_t pad) {
+  return {group, 2, fn, 0, 0, stride, stride, 1, 1, 1, 1, pad, pad, 0, pad, pad, 0};
+}
+
+/// image (1, 3, 16, 16): conv + relu, depthwise, hard-swish, residual add + relu, max pool, two convs into a concat, a
+/// channel slice, resize, flatten, product: (1, 5). Every kind that the quantizer lowers.
+file_bytes small_net() {
+  model_writer w;
+  const auto value = [&](std::initializer_list<std::int32_t> dims) {
+    return w.plain(format::tensor_kind::value, "", dtype::f32, std::span(dims.begin(), dims.size()));
+  };
+  std::uint64_t seed = 7;
+  const auto weights = [&](std::initializer_list<std::int32_t> dims, float scale) {
+    std::size_t n = 1;
+    for (const std::int32_t d : dims) n *= static_cast<std::size_t>(d);
+    return w.constant<float>("", dims, random_values(n, -scale, scale, ++seed));
+  };
+  const std::int32_t in_dims[] = {1, 3, 16, 16}, out_dims[] = {1, 5};
+  const std::uint32_t image = w.plain(format::tensor_kind::input, "image", dtype::f32, in_dims);
+  const std::uint32_t scores = w.plain(format::tensor_kind::output, "scores", dtype::f32, out_dims);
+  w.program("main");
+  const auto conv = [&](std::uint32_t x, std::uint32_t y, std::uint32_t k, std::uint32_t b, std::int32_t group,
+                        std::int32_t fn, std::int32_t stride, std::int32_t pad, std::uint32_t residual) {
+    std::vector<std::uint32_t> in{x, k, b};
+    if (residual != format::no_tensor) in.push_back(residual);
+    const std::uint32_t out[] = {y};
+    w.op(op_kind::nd_conv, "conv", in, out, conv_attributes(group, fn, stride, pad));
+  };
+  const std::int32_t relu = 1, hard_swish = 10;
+  const std::uint32_t a = value({1, 8, 16, 16}), b = value({1, 8, 16, 16}), c = value({1, 8, 16, 16});
+  conv(image, a, weights({8, 3, 3, 3}, 0.4f), weights({8}, 0.2f), 1, relu, 1, 1, format::no_tensor);
+  conv(a, b, weights({8, 1, 3, 3}, 0.4f), weights({8}, 0.2f), 8, hard_swish, 1, 1, format::no_tensor);
+  conv(b, c, weights({8, 8, 1, 1}, 0.5f), weights({8}, 0.2f), 1, relu, 1, 0, a);
+  const std::uint32_t d = value({1, 8, 8, 8}), e = value({1, 4, 8, 8}), f = value({1, 8, 8, 8});
+  const std::uint32_t g = value({1, 12, 8, 8}), h = value({1, 6, 8, 8}), i = value({1, 6, 8, 8});
+  w.op(op_kind::nd_pool, "pool", {c}, {d}, {0, 2, 2, 0, 0, 0, 2, 2, 1, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0});
+  conv(d, e, weights({4, 8, 1, 1}, 0.5f), weights({4}, 0.2f), 1, relu, 1, 0, format::no_tensor);
+  conv(d, f, weights({8, 4, 3, 3}, 0.3f), weights({8}, 0.2f), 2, relu, 1, 1, format::no_tensor);
+  w.op(op_kind::nd_concat, "concat", {e, f}, {g}, {1});
+  w.op(op_kind::nd_copy, "odd", {g}, {h}, {64, 768, 128, 8, 1, 0, 0});  // channels 1, 3, 5, ...
+  conv(h, i, weights({6, 6, 1, 1}, 0.5f), weights({6}, 0.2f), 1, relu, 1, 0, format::no_tensor);
+  const std::uint32_t j = value({1, 6, 4, 4}), k = value({1, 96});
+  w.op(op_kind::nd_pool, "mean", {i}, {j}, {1, 2, 2, 0, 0, 0, 2, 2, 1, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0});
+  w.op(op_kind::nd_copy, "flatten", {j}, {k}, {0, 96, 1, 0, 0, 0, 0});
+  const std::int32_t one = std::bit_cast<std::int32_t>(1.0f);
+  w.op(op_kind::nd_matmul, "product", {k, weights({96, 5}, 0.3f), weights({5}, 0.2f)}, {scores},
+       {0, 0, one, one, 0, 0, 0});
+  auto file = w.finish();
+  REQUIRE_MESSAGE(file.has_value(), file.error().text);
+  return std::move(*file);
+}
+
+/// Smooth pictures, another one for every index.
+convert::sample_set pictures(std::size_t count, std::uint64_t seed) {
+  return {count, [seed](std::size_t i, std::span<const std::span<std::byte>> in) -> result<void> {
+            const std::vector<float> v = random_values(768, -1.0f, 1.0f, seed + i);
+            std::memcpy(in[0].data(), v.data(), in[0].size());
+            return {};
+          }};
+}
+
+quantize_options options_of(std::int32_t bits) {
+  quantize_options o;
+  o.bits = bits;
+  o.group = 32;
+  o.run.general = &find_general_op;
+  return o;
+}
+
+std::vector<float> scores_of(const file_bytes& file, std::uint32_t threads, std::uint64_t seed) {
+  thread_pool pool(threads);
+  session_options options;
+  options.exec = pool.handle();
+  options.general = &find_general_op;
+  const auto m = model::open(file.bytes());
+  REQUIRE(m.has_value());
+  auto arena = file_bytes::allocate(*session::required(*m, options));
+  auto s = session::prepare(*m, arena->bytes(), options);
+  REQUIRE_MESSAGE(s.has_value(), s.error().text);
+  const auto in = s->plain(*s->find("image"));
+  REQUIRE(pictures(1, seed).load(0, std::span(&in, 1)).has_value());
+  s->run();
+  const auto bytes = s->plain(*s->find("scores"));
+  std::vector<float> out(bytes.size() / sizeof(float));
+  std::memcpy(out.data(), bytes.data(), bytes.size());
+  return out;
+}
+
+std::size_t count_of_kind(const model& m, op_kind kind) {
+  return static_cast<std::size_t>(std::count_if(m.ops().begin(), m.ops().end(), [&](const format::op_row& op) {
+    return op.kind == static_cast<std::uint32_t>(kind);
+  }));
+}
+
+}  // namespace
+
+TEST_CASE("quantize: every op between two layers runs on integers") {
+  const file_bytes net = small_net();
+  const model m = *model::open(net.bytes());
+  convert::quantize_report report;
+  const auto made = convert::quantize_model(m, pictures(32, 100), options_of(8), &report);
+  REQUIRE_MESSAGE(made.has_value(), made.error().text);
+  const model q = *model::open(made->bytes());
+  CHECK(count_of_kind(q, op_kind::dwconv2d) == 1);
+  CHECK(count_of_kind(q, op_kind::conv2d) == 7);  // six, the last product over the whole image, and one picks channels
+  CHECK(count_of_kind(q, op_kind::lut) == 1);
+  CHECK(count_of_kind(q, op_kind::add) == 1);
+  CHECK(count_of_kind(q, op_kind::max_pool) == 1);
+  CHECK(count_of_kind(q, op_kind::avg_pool) == 1);
+  CHECK(count_of_kind(q, op_kind::concat) == 1);
+  CHECK(report.general_ops == 2);  // layout of the input, shape of the output
+  CHECK(report.loss < 0.5);
+  CHECK(report.layers.size() == 7);
+}
+
+TEST_CASE("quantize: outputs stay within the error of the weights' bits") {
+  const file_bytes net = small_net();
+  const model m = *model::open(net.bytes());
+  const convert::sample_set others = pictures(16, 900);
+  for (const std::int32_t bits : {8, 4}) {
+    quantize_options o = options_of(bits);
+    o.max_loss = 100;
+    convert::quantize_report report;
+    REQUIRE(convert::quantize_model(m, pictures(32, 100), o, &report, &others).has_value());
+    REQUIRE(report.evaluation.size() == 1);
+    CHECK(report.evaluation[0].samples == 16);
+    CHECK(report.evaluation[0].sqnr_db() > (bits == 8 ? 22.0 : 12.0));
+  }
+}
+
+TEST_CASE("quantize: second-order rounding gains on plain rounding") {
+  const file_bytes net = small_net();
+  const model m = *model::open(net.bytes());
+  double db[2] = {};
+  for (const bool second_order : {false, true}) {
+    quantize_options o = options_of(4);
+    o.max_loss = 100;
+    o.second_order = second_order;
+    convert::quantize_report report;
+    REQUIRE(convert::quantize_model(m, pictures(32, 100), o, &report).has_value());
+    for (const convert::layer_report& l : report.layers)
+      if (l.bits == 4) db[second_order ? 1 : 0] += l.sqnr_db;
+  }
+  CHECK(db[1] > db[0]);
+}
+
+TEST_CASE("quantize: layers go to 8 bits until the loss holds") {
+  const file_bytes net = small_net();
+  const model m = *model::open(net.bytes());
+  quantize_options o = options_of(4);
+  o.max_loss = 1e-9;
+  convert::quantize_report report;
+  REQUIRE(convert::quantize_model(m, pictures(8, 100), o, &report).has_value());
+  CHECK(std::all_of(report.layers.begin(), report.layers.end(), [](const auto& l) { return l.bits == 8; }));
+  CHECK(std::any_of(report.layers.begin(), report.layers.end(), [](const auto& l) { return l.fell_back; }));
+}
+
+TEST_CASE("quantize: refuses to guess ranges") {
+  const file_bytes net = small_net();
+  const model m = *model::open(net.bytes());
+  const auto made = convert::quantize_model(m, pictures(0, 0), options_of(4));
+  REQUIRE_FALSE(made.has_value());
+  CHECK(made.error().code == errc::invalid_argument);
+}
+
+TEST_CASE("quantize: the same bytes twice, the same bits at any number of threads") {
+  const file_bytes net = small_net();
+  const model m = *model::open(net.bytes());
+  const auto first = convert::quantize_model(m, pictures(8, 100), options_of(4));
+  thread_pool pool(2);
+  quantize_options o = options_of(4);
+  o.run.exec = pool.handle();
+  const auto second = convert::quantize_model(m, pictures(8, 100), o);
+  REQUIRE(first.has_value());
+  REQUIRE(second.has_value());
+  CHECK(std::ranges::equal(first->bytes(), second->bytes()));
+  const auto one = scores_of(*first, 1, 5), two = scores_of(*first, 2, 5);
+  CHECK(std::memcmp(one.data(), two.data(), one.size() * sizeof(float)) == 0);
+}
+
+TEST_CASE("quantize: u8 pixels give what f32 inputs give") {
+  const file_bytes net = small_net();
+  const model m = *model::open(net.bytes());
+  quantize_options o = options_of(8);
+  const auto real = convert::quantize_model(m, pictures(8, 100), o);
+  o.input = {true, 1.0f / 127.5f, {1.0f}, {1.0f}};
+  const auto pixels = convert::quantize_model(m, pictures(8, 100), o);
+  REQUIRE(real.has_value());
+  REQUIRE_MESSAGE(pixels.has_value(), pixels.error().text);
+  const model q = *model::open(pixels->bytes());
+  const format::tensor_row& in = q.tensors()[*q.find_tensor("image")];
+  CHECK(ops::type_of(in) == dtype::u8);
+  CHECK(ops::shape_of(in) == extents{16, 16, 3});
+}
