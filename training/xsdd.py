@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the steel strip classifier on X-SDD from scratch and measures it on the test list.
 
-    python training/xsdd.py --data ../shared/data --cache build/training --out models/steel.dsmm
+    python training/xsdd.py --data ../shared/data --cache build/training --out models/xsdd.dsmm
 
 Float training, then a shorter one on the integers that run, for every seed. The int4 figures are those of the written
 file, run by the exact integer reference; the file that is kept is the first seed's.
@@ -122,7 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     datasets.add_argument(parser)
     parser.add_argument("--cache", type=Path, default=Path("build/training"), help="float weights are kept here")
-    parser.add_argument("--out", type=Path, default=Path("build/training/steel.dsmm"))
+    parser.add_argument("--out", type=Path, default=Path("build/training/xsdd.dsmm"))
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--tune", type=int, default=10, help="epochs on the integers that run")
     arguments = parser.parse_args()
@@ -133,7 +133,7 @@ def main() -> None:
     for seed in SEEDS:
         torch.manual_seed(seed)
         net = Classifier().to(memory_format=torch.channels_last)
-        kept = arguments.cache / f"steel_float_{seed}.pt"
+        kept = arguments.cache / f"xsdd_float_{seed}.pt"
         if kept.exists():
             net.load_state_dict(torch.load(kept))
         else:
@@ -143,7 +143,7 @@ def main() -> None:
         quantize(net, images[::4])
         if arguments.tune:
             fit(net, images, labels, arguments.tune, 4e-4, seed + 1000)
-        path = arguments.out if seed == 0 else arguments.cache / f"steel_{seed}.dsmm"
+        path = arguments.out if seed == 0 else arguments.cache / f"xsdd_{seed}.dsmm"
         size = export(net).save(path)
         scores = Reference(load(path)).run("frame", {"image": test})["class"]
         after.append(scores.reshape(len(test), -1).argmax(1))
