@@ -22,6 +22,7 @@ from dsmm_train import dsmm_file, metrics
 from dsmm_train.dsmm_file import ABSENT, Model, Op
 from dsmm_train.reference import Reference
 from line_data import HOP, Line
+from line_net import CLASSES
 
 EVIDENCE = ("good", "image", "sensor", "both")
 
@@ -105,7 +106,8 @@ def evidence(line: Line) -> np.ndarray:
 
 
 def figures(line: Line, score: dict[str, np.ndarray], thresholds: dict[str, float]) -> dict:
-    """Per score: accuracy with its Wilson interval, AUROC, recall at 1 % overkill, accuracy per kind of evidence."""
+    """Per score: accuracy with its Wilson interval, AUROC, recall at 1 % overkill, and what each kind of evidence and
+    of defect got."""
     warm, label, kind = line.warm, line.label, evidence(line)
     out = {}
     for name, threshold in thresholds.items():
@@ -118,7 +120,9 @@ def figures(line: Line, score: dict[str, np.ndarray], thresholds: dict[str, floa
                      "overkill": float(decision[warm & (label == 0)].mean()),
                      "escape": float((~decision[warm & (label == 1)]).mean()),
                      "per_evidence": {e: float((decision == label)[warm & (kind == k)].mean())
-                                      for k, e in enumerate(EVIDENCE)}}
+                                      for k, e in enumerate(EVIDENCE)},
+                     "recall_per_kind": {c: float(decision[warm & (line.kind == k)].mean())
+                                         for k, c in enumerate(CLASSES)}}
     bad = warm & (line.kind >= 0)
     out["class_accuracy"] = float((score["class"].argmax(1) == line.kind)[bad].mean())
     return out

@@ -27,7 +27,6 @@ from dsmm_train.quant import Grid
 from dsmm_train.reference import Reference
 from xsdd_score import report
 
-SEEDS = range(3)
 BATCH = 32
 PICTURE = Grid(1 / 255, 0)
 
@@ -75,7 +74,8 @@ def fit(net: nn.Module, images: np.ndarray, labels: np.ndarray, epochs: int, rat
         for k in range(len(labels) // BATCH):
             pick = order[k * BATCH:(k + 1) * BATCH]
             x = torch.from_numpy(vary(images[pick], rng)).contiguous(memory_format=torch.channels_last)
-            value = F.cross_entropy(net(Flow(x, PICTURE)).data.flatten(1), torch.from_numpy(labels[pick]), weight, label_smoothing=0.05)
+            logits = net(Flow(x, PICTURE)).data.flatten(1)
+            value = F.cross_entropy(logits, torch.from_numpy(labels[pick]), weight, label_smoothing=0.05)
             optimizer.zero_grad(set_to_none=True)
             value.backward()
             optimizer.step()
@@ -125,12 +125,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/training/xsdd.dsmm"))
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--tune", type=int, default=10, help="epochs on the integers that run")
+    parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     data = xsdd.read(datasets.folder(arguments.data, "xsdd"))
     (images, labels), (test, truth) = data["train"], data["test"]
     arguments.cache.mkdir(parents=True, exist_ok=True)
     before, after = [], []
-    for seed in SEEDS:
+    for seed in range(arguments.seeds):
         torch.manual_seed(seed)
         net = Classifier().to(memory_format=torch.channels_last)
         kept = arguments.cache / f"xsdd_float_{seed}.pt"
