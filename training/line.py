@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models/line.dsmm"))
     parser.add_argument("--picture-steps", type=int, default=4000)
     parser.add_argument("--series-epochs", type=int, default=14)
-    parser.add_argument("--tune-steps", type=int, default=500, help="picture steps on the integers that run")
+    parser.add_argument("--tune-steps", type=int, default=200, help="picture steps on the integers that run")
     parser.add_argument("--rounded", action="store_true", help="also judge by weights rounded without training")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
