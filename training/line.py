@@ -48,8 +48,7 @@ def simulate(simulator: str, cache: Path) -> dict[str, line_data.Line]:
             line = line_data.load(folder)
             line.images = None
             kept.write_bytes(pickle.dumps(line))
-        lines[name] = pickle.loads(kept.read_bytes())
-        lines[name].images = np.load(folder / "images.npy", mmap_mode="r")
+        lines[name] = line_data.Line.kept(cache, name)
     return lines
 
 
@@ -149,6 +148,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models/line.dsmm"))
     parser.add_argument("--picture-steps", type=int, default=4000)
     parser.add_argument("--series-epochs", type=int, default=14)
+    parser.add_argument("--tune-steps", type=int, default=200, help="picture steps on the integers that run")
+    parser.add_argument("--rounded", action="store_true", help="also judge by weights rounded without training")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -171,14 +172,14 @@ def main() -> None:
 
     fold(net)
     observe(net, train)
-    cache.stage("image_int4", net.image, lambda: line_image.fit(net.image, both, steps // 8, 4e-4, SEED + 1))
+    cache.stage("image_int4", net.image, lambda: line_image.fit(net.image, both, options.tune_steps, 4e-4, SEED + 1))
     cache.stage("series_int4", net.series, lambda: line_series.fit(net.series, series, 2, 2e-4, SEED + 1))
     encoded = {name: cache.encoded(f"{name}_int4", lambda: encode_as_shipped(net, lines[name], options.cache / name,
                                                                              options.simulator)) for name in JUDGED}
     observe_heads(net, encoded["train"].part(np.arange(0, len(train.kind), 8)))
     cache.stage("heads_int4", net, lambda: line_heads.fit(net, train, encoded["train"], 15, 5e-4, SEED + 1))
     judged["int4"] = {name: line_heads.scores(net, encoded[name]) for name in ("calibrate", "test")}
-    for name, bits in (("int4 rounded", None), ("int8 rounded", "s8")):
+    for name, bits in (("int4 rounded", None), ("int8 rounded", "s8")) if options.rounded else ():
         judged[name] = without_training(plain, bits, lines, options)
     for name, here in (("int4 no image", (0, 1)), ("int4 no series", (1, 0))):
         judged[name] = {n: line_heads.scores(net, encoded[n], *here) for n in ("calibrate", "test")}
@@ -197,7 +198,7 @@ def main() -> None:
     size = model.save(options.out)
     print(f"{options.out}: {size} bytes")
     line_report.onnx(plain, options.cache / "line_fp32.onnx")
-    line_report.report(lines, judged, options.out, options.cache)
+    line_report.report(lines, judged, options.out, options.cache, options.simulator)
 
 
 if __name__ == "__main__":

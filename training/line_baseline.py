@@ -5,9 +5,15 @@ Picture: grey histogram, local binary patterns, gradient statistics, and the str
 good part.
 Series: band levels, level, crest and kurtosis of each channel over the stroke, the shape of force and current, each
 also relative to the median of the five parts before (what a line can know).
+
+    python training/line_baseline.py --cache build/training/line     once line.py has drawn the parts
 """
 
 from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
@@ -15,6 +21,7 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 
 from dsmm_train import metrics
 from line_data import HOP, Line
+from line_score import EVIDENCE, evidence
 
 STROKE = 6  # hops that a part's stroke touches
 
@@ -119,6 +126,24 @@ def compare(train: Line, calibrate: Line, test: Line, sets: list[dict[str, np.nd
             if best is None or held > best[0]:
                 best = (held, name, score[1], threshold)
         _, name, score, threshold = best
+        right, shown = (score >= threshold) == label[2], evidence(test)[warm[2]]
         result[side] = {"model": name, "accuracy": metrics.accuracy(score >= threshold, label[2]),
-                        "auroc": metrics.auroc(score, label[2]), "recall": metrics.recall_at(score, label[2])}
+                        "by_session": metrics.bootstrap(lambda i: float(right[i].mean()), test.session[warm[2]]),
+                        "auroc": metrics.auroc(score, label[2]),
+                        "recall_at_1_percent": metrics.recall_at(score, label[2]),
+                        "per_evidence": {e: float(right[shown == k].mean()) for k, e in enumerate(EVIDENCE)}}
     return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cache", type=Path, default=Path("build/training/line"), help="where line.py keeps the parts")
+    cache = parser.parse_args().cache
+    lines = [Line.kept(cache, name) for name in ("train", "calibrate", "test")]
+    mean = template(lines[0])
+    sets = [features(line, mean) for line in lines]
+    print(json.dumps(compare(*lines, sets), indent=1))
+
+
+if __name__ == "__main__":
+    main()

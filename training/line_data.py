@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,13 @@ class Line:
     hop: np.ndarray      # (N,) the newest whole hop at the part's exposure, within its session
     features: list[np.ndarray]  # per session (hops, FEATURES) f32
     raw: list[tuple[np.ndarray, ...]]  # per session: vibration (S, 3), current, force, temperature
+
+    @staticmethod
+    def kept(cache: Path, name: str) -> Line:
+        """A set that line.py has drawn and stored in its cache."""
+        line = pickle.loads((cache / f"{name}.pkl").read_bytes())
+        line.images = np.load(cache / name / "images.npy", mmap_mode="r")
+        return line
 
     @property
     def label(self) -> np.ndarray:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m unittest training/test_dsmm_train.py: what is trained is what runs."""
+"""python training/test_dsmm_train.py: what is trained is what runs."""
 
 from __future__ import annotations
 

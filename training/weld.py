@@ -22,6 +22,7 @@ import datasets
 from datasets import weld
 from dsmm_train.metrics import auroc, recall_at
 from weld_model import Deviation, logistic, session_weights
+from weld_stack import SessionTrees, Stack
 
 RIDGES = (0.001, 0.01, 0.1)
 SEEDS = range(5)
@@ -141,6 +142,13 @@ def run(runs: weld.Runs, test: np.ndarray, seed: int) -> tuple[dict[str, np.ndar
         out[f"{name}, late fusion"] = late.score(y)
         for m in weld.MODALITIES:
             out[f"{name}, late fusion without {m}"] = late.score(y, missing=m)
+
+    stack = Stack(lambda: SessionTrees(seed)).fit(x, bad, session)
+    out |= {f"session trees, {m}": s for m, s in stack.singles(y).items()}
+    out["session trees, stacked"] = stack.score(y)
+    chosen["stack"] = dict(zip(weld.MODALITIES, stack.weights()[1].round(3).tolist()))
+    for m in weld.MODALITIES:
+        out[f"session trees, stacked without {m}"] = stack.score(y, missing=m)
 
     widths = {m: x[m].shape[1] for m in late.open}
     join = lambda v: np.concatenate([v[m] for m in late.open], 1)  # noqa: E731

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the steel strip classifier on X-SDD from scratch and measures it on the test list.
 
-    python training/xsdd.py --data ../shared/data --cache build/training --out models/steel.dsmm
+    python training/xsdd.py --data ../shared/data --cache build/training --out models/xsdd.dsmm
 
 Float training, then a shorter one on the integers that run, for every seed. The int4 figures are those of the written
 file, run by the exact integer reference; the file that is kept is the first seed's.
@@ -27,7 +27,6 @@ from dsmm_train.quant import Grid
 from dsmm_train.reference import Reference
 from xsdd_score import report
 
-SEEDS = range(3)
 BATCH = 32
 PICTURE = Grid(1 / 255, 0)
 
@@ -75,7 +74,8 @@ def fit(net: nn.Module, images: np.ndarray, labels: np.ndarray, epochs: int, rat
         for k in range(len(labels) // BATCH):
             pick = order[k * BATCH:(k + 1) * BATCH]
             x = torch.from_numpy(vary(images[pick], rng)).contiguous(memory_format=torch.channels_last)
-            value = F.cross_entropy(net(Flow(x, PICTURE)).data.flatten(1), torch.from_numpy(labels[pick]), weight, label_smoothing=0.05)
+            logits = net(Flow(x, PICTURE)).data.flatten(1)
+            value = F.cross_entropy(logits, torch.from_numpy(labels[pick]), weight, label_smoothing=0.05)
             optimizer.zero_grad(set_to_none=True)
             value.backward()
             optimizer.step()
@@ -122,18 +122,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     datasets.add_argument(parser)
     parser.add_argument("--cache", type=Path, default=Path("build/training"), help="float weights are kept here")
-    parser.add_argument("--out", type=Path, default=Path("build/training/steel.dsmm"))
+    parser.add_argument("--out", type=Path, default=Path("build/training/xsdd.dsmm"))
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--tune", type=int, default=10, help="epochs on the integers that run")
+    parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     data = xsdd.read(datasets.folder(arguments.data, "xsdd"))
     (images, labels), (test, truth) = data["train"], data["test"]
     arguments.cache.mkdir(parents=True, exist_ok=True)
     before, after = [], []
-    for seed in SEEDS:
+    for seed in range(arguments.seeds):
         torch.manual_seed(seed)
         net = Classifier().to(memory_format=torch.channels_last)
-        kept = arguments.cache / f"steel_float_{seed}.pt"
+        kept = arguments.cache / f"xsdd_float_{seed}.pt"
         if kept.exists():
             net.load_state_dict(torch.load(kept))
         else:
@@ -143,7 +144,7 @@ def main() -> None:
         quantize(net, images[::4])
         if arguments.tune:
             fit(net, images, labels, arguments.tune, 4e-4, seed + 1000)
-        path = arguments.out if seed == 0 else arguments.cache / f"steel_{seed}.dsmm"
+        path = arguments.out if seed == 0 else arguments.cache / f"xsdd_{seed}.dsmm"
         size = export(net).save(path)
         scores = Reference(load(path)).run("frame", {"image": test})["class"]
         after.append(scores.reshape(len(test), -1).argmax(1))
