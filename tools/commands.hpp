@@ -16,6 +16,7 @@ void conformance(CLI::App& app);
 void demo(CLI::App& app);
 void import_graph(CLI::App& app);
 void info(CLI::App& app);
+void prune(CLI::App& app);
 void run(CLI::App& app);
 void simulate(CLI::App& app);
 
@@ -34,6 +35,8 @@ inline constexpr command commands[] = {
     {"import", "turn an ONNX model into a .dsmm file", "dsmm import part.onnx -o part.dsmm --shape image=1x3x224x224",
      import_graph},
     {"info", "show what is inside a model", "dsmm info part.dsmm --ops", info},
+    {"prune", "cut channels or blocks of weights out of a model and refit the rest",
+     "dsmm prune part.dsmm --keep 0.5 --calibration samples -o small.dsmm", prune},
     {"run", "run a model on arrays", "dsmm run part.dsmm --input image=frames.npy --output out", run},
     {"simulate", "write parts of the simulated line, with ground truth", "dsmm simulate -o parts --parts 1000",
      simulate},

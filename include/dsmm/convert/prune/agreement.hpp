@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,19 +17,34 @@
 
 namespace dsmm::inline DSMM_ABI::convert::prune {
 
-/// f32 outputs of a network by sample and output.
+/// f32 outputs of a network by sample and output; logits where it ends in a softmax.
 using output_record = std::vector<std::vector<std::vector<float>>>;
+
+/// Where an output is compared: before a softmax that ends the network, because probabilities hide what logits show.
+inline std::uint32_t compared_value(const lowered_graph& g, std::uint32_t v) {
+  for (std::size_t i = g.ops.size(); i-- > 0;) {
+    const lowered_op& op = g.ops[i];
+    if (op.outputs.empty() || op.outputs[0] != v) continue;
+    if (op.kind == op_kind::nd_softmax) return op.inputs[0];
+    if (op.kind != op_kind::nd_copy) return v;
+    const std::uint32_t before = compared_value(g, op.inputs[0]);
+    return before == op.inputs[0] ? v : before;
+  }
+  return v;
+}
 
 /// Errors: those of the samples and of session.
 inline result<output_record> record_outputs(const lowered_graph& g, const sample_set& samples,
                                             const session_options& options) {
-  auto run = sample_run::prepare(g, {}, false, options);
+  std::vector<std::uint32_t> values;
+  for (const lowered_port& p : g.outputs) values.push_back(compared_value(g, p.value));
+  auto run = sample_run::prepare(g, values, false, options);
   if (!run) return run.error();
   output_record out(samples.count);
   for (std::size_t i = 0; i < samples.count; ++i) {
     if (auto ok = (*run)->run(samples, i); !ok) return ok.error();
-    for (const lowered_port& p : g.outputs) {
-      const auto y = g.values[p.value].type == dtype::f32 ? (*run)->f32(p.name) : std::span<const float>{};
+    for (const std::uint32_t v : values) {
+      const auto y = g.values[v].type == dtype::f32 ? (*run)->observed(v) : std::span<const float>{};
       out[i].emplace_back(y.begin(), y.end());
     }
   }
@@ -50,7 +66,7 @@ inline agreement compare_outputs(const lowered_graph& g, const output_record& or
   agreement a;
   double all_signal = 0, all_noise = 0;
   for (std::size_t k = 0; k < g.outputs.size(); ++k) {
-    const lowered_value& v = g.values[g.outputs[k].value];
+    const lowered_value& v = g.values[compared_value(g, g.outputs[k].value)];
     double signal = 0, noise = 0;
     std::size_t same = 0;
     for (std::size_t i = 0; i < original.size(); ++i) {

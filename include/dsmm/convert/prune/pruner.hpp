@@ -75,7 +75,7 @@ public:
     }
     out.multiply_adds = multiply_adds(out.cut);
     out.refitted = out.cut;
-    if (auto ok = refit(out.refitted, net_, rows, std::move(changed), samples_, options_); !ok) return ok.error();
+    if (auto ok = refit(out.refitted, net_, rows, std::move(changed), {}, samples_, options_); !ok) return ok.error();
     return out;
   }
 

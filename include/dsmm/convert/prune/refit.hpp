@@ -22,6 +22,11 @@ namespace dsmm::inline DSMM_ABI::convert::prune {
 /// By layer: which of the original channels it still writes, ascending.
 using kept_rows = std::vector<std::vector<std::size_t>>;
 
+/// By layer: (panels of block_outputs channels, columns), 0 where all weights of a panel are zero and stay so. Empty:
+/// none are.
+using weight_masks = std::vector<std::vector<std::uint8_t>>;
+inline constexpr std::size_t block_outputs = 32, block_inputs = 4;
+
 namespace refit_impl {
 
 /// Values that differ from those of the original network: what a changed layer writes, and all behind it.
@@ -33,30 +38,27 @@ inline void spread(const lowered_graph& g, std::vector<bool>& changed) {
   }
 }
 
-/// What the weights of one group must become: w + delta with delta (H + damping) = correlation with what is missing.
-/// The columns for which `free` is false stay as they are; empty: all are free.
-inline void solve_group(const moments& m, double damping, std::span<float> w, std::span<float> bias,
-                        std::span<const std::uint8_t> free = {}) {
-  const std::size_t n = m.columns(), rows = bias.size();
+/// What the weights of rows [first, first + bias.size()) of a group must become: w + delta, where delta (H + damping)
+/// is the correlation with what is missing. Columns for which `free` is 0 stay as they are; empty: all are free.
+inline void solve_rows(const moments& m, double damping, std::size_t first, std::span<float> w, std::span<float> bias,
+                       std::span<const std::uint8_t> free = {}) {
+  const std::size_t n = m.columns();
   std::vector<std::size_t> at;
   for (std::size_t i = 0; i < n; ++i)
     if (free.empty() || free[i] != 0) at.push_back(i);
   std::vector<double> h(m.full() ? at.size() * at.size() : 0), delta(at.size());
   const double more = damping * m.mean_variance() + 1e-12;
-  bool solvable = m.full();
   for (std::size_t i = 0; m.full() && i < at.size(); ++i)
     for (std::size_t j = 0; j <= i; ++j) h[i * at.size() + j] = m.covariance(at[i], at[j]) + (i == j ? more : 0.0);
-  solvable = solvable && cholesky(h, at.size());
+  const bool solvable = m.full() && cholesky(h, at.size());
   if (solvable) mirror(h, at.size());
-  for (std::size_t o = 0; o < rows; ++o) {
-    double shift = m.cross_mean(o);
-    if (solvable) {
-      for (std::size_t i = 0; i < at.size(); ++i) delta[i] = m.cross_covariance(o, at[i]);
-      cholesky_solve(h, at.size(), delta);
-      for (std::size_t i = 0; i < at.size(); ++i) {
-        w[o * n + at[i]] += static_cast<float>(delta[i]);
-        shift -= delta[i] * m.mean(at[i]);
-      }
+  for (std::size_t o = 0; o < bias.size(); ++o) {
+    double shift = m.cross_mean(first + o);
+    for (std::size_t i = 0; solvable && i < at.size(); ++i) delta[i] = m.cross_covariance(first + o, at[i]);
+    if (solvable) cholesky_solve(h, at.size(), delta);
+    for (std::size_t i = 0; solvable && i < at.size(); ++i) {
+      w[o * n + at[i]] += static_cast<float>(delta[i]);
+      shift -= delta[i] * m.mean(at[i]);
     }
     bias[o] += static_cast<float>(shift);
   }
@@ -69,10 +71,12 @@ inline void solve_group(const moments& m, double damping, std::span<float> w, st
 ///
 /// g        the cut network; values and ops numbered as in the original one.
 /// changed  by value: known to differ from the original, e.g. because channels are missing.
+/// masks    by layer; empty: no weights are held at zero.
 /// Errors: those of the samples and of session. Cost: one run of a part of the network per layer and sample; per layer
 /// positions * columns * (columns / 2 + 2 channels) + columns^3 / 6.
 inline result<void> refit(lowered_graph& g, const observed_network& original, const kept_rows& rows,
-                          std::vector<bool> changed, const sample_set& samples, const observe_options& options) {
+                          std::vector<bool> changed, const weight_masks& masks, const sample_set& samples,
+                          const observe_options& options) {
   using namespace refit_impl;
   const std::vector<mixing_layer> layers = mixing_layers(g);
   changed.resize(g.values.size() + 3 * layers.size(), false);  // constants that are added on the way
@@ -84,7 +88,10 @@ inline result<void> refit(lowered_graph& g, const observed_network& original, co
       ++last;
     if (options.progress) options.progress("refit", first, layers.size());
     const std::uint32_t x_value = layers[first].x, r_value = layers[first].residual;
-    if (!changed[x_value] && (r_value == no_value || !changed[r_value])) continue;
+    const auto masked = [&](std::size_t i) { return !masks.empty() && !masks[i].empty(); };
+    bool any = changed[x_value] || (r_value != no_value && changed[r_value]);
+    for (std::size_t i = first; i < last; ++i) any = any || masked(i);
+    if (!any) continue;
     std::vector<std::uint32_t> wanted = {x_value};
     if (r_value != no_value && r_value != x_value) wanted.push_back(r_value);
     auto run = sample_run::prepare(g, wanted, true, options.session);
@@ -129,10 +136,15 @@ inline result<void> refit(lowered_graph& g, const observed_network& original, co
       observe_impl::layer_probe& probe = probes[i - first];
       const auto depth = static_cast<std::size_t>(layers[i].depth()),
                  per_group = static_cast<std::size_t>(layers[i].out_per_group());
-      for (std::size_t group = 0; group < found[i - first].size(); ++group)
-        solve_group(found[i - first][group], options.damping,
-                    std::span(probe.w).subspan(group * per_group * depth, per_group * depth),
-                    std::span(probe.bias).subspan(group * per_group, per_group));
+      const std::size_t panel = masked(i) ? block_outputs : per_group;
+      for (std::size_t row = 0; row < static_cast<std::size_t>(layers[i].out); row += panel) {
+        const std::size_t rows_here = std::min(panel, static_cast<std::size_t>(layers[i].out) - row);
+        std::span<const std::uint8_t> free;
+        if (masked(i)) free = std::span(masks[i]).subspan(row / panel * depth, depth);
+        solve_rows(found[i - first][row / per_group], options.damping, row % per_group,
+                   std::span(probe.w).subspan(row * depth, rows_here * depth),
+                   std::span(probe.bias).subspan(row, rows_here), free);
+      }
       set_weights(g, layers[i], probe.w, probe.bias);
     }
   }
