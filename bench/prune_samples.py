@@ -29,11 +29,12 @@ for path in sorted(a.data.rglob("*")):
 for which, part in enumerate(("calibration", "evaluation")):
     target = a.out / part
     target.mkdir(parents=True, exist_ok=True)
-    chosen = []
-    for paths in folders.values():  # the same number from every folder; even files calibrate, odd ones evaluate
+    want = -(-a.count // len(folders))
+    columns = []
+    for paths in folders.values():  # even files calibrate, odd ones evaluate
         mine = paths[which::2]
-        want = -(-a.count // len(folders))
-        chosen += mine[:: max(1, len(mine) // want)][:want]
+        columns.append(mine[:: max(1, len(mine) // want)][:want])
+    chosen = [c[i] for i in range(want) for c in columns if i < len(c)]  # so that a first part holds all kinds
     for number, path in enumerate(chosen[: a.count]):
         picture = Image.open(path).convert("RGB")
         side = min(picture.size[0] / width, picture.size[1] / height)

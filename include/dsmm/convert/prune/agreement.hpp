@@ -54,7 +54,7 @@ inline result<output_record> record_outputs(const lowered_graph& g, const sample
 /// How alike the outputs of two networks are.
 struct agreement {
   double sqnr_db = 0;           ///< power of the original outputs over that of the difference, all f32 outputs
-  double top1 = -1;             ///< share of samples with the same largest element in the first vector output; -1: none
+  double top1 = -1;             ///< share of samples with the same largest element; -1: not one vector as output
   std::vector<double> outputs;  ///< SQNR of each output in dB; 0 for those that are not f32
 };
 
@@ -81,7 +81,8 @@ inline agreement compare_outputs(const lowered_graph& g, const output_record& or
     a.outputs.push_back(v.type == dtype::f32 ? decibel(signal, noise) : 0.0);
     all_signal += signal, all_noise += noise;
     const std::int64_t longest = v.dims.empty() ? 1 : *std::max_element(v.dims.begin(), v.dims.end());
-    if (a.top1 < 0 && v.type == dtype::f32 && longest > 1 && longest == count_of(v.dims) && !original.empty())
+    if (g.outputs.size() == 1 && v.type == dtype::f32 && longest > 1 && longest == count_of(v.dims) &&
+        !original.empty())
       a.top1 = static_cast<double>(same) / static_cast<double>(original.size());
   }
   a.sqnr_db = decibel(all_signal, all_noise);
