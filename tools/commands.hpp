@@ -16,6 +16,7 @@ void conformance(CLI::App& app);
 void demo(CLI::App& app);
 void import_graph(CLI::App& app);
 void info(CLI::App& app);
+void prune(CLI::App& app);
 void quantize(CLI::App& app);
 void run(CLI::App& app);
 void simulate(CLI::App& app);
@@ -37,6 +38,8 @@ inline constexpr command commands[] = {
     {"info", "show what is inside a model", "dsmm info part.dsmm --ops", info},
     {"quantize", "turn an imported model into one that runs on 4- and 8-bit integers",
      "dsmm quantize part.dsmm --calibration photos -o part_int4.dsmm --scale 1/255", quantize},
+    {"prune", "cut channels or blocks of weights out of a model and refit the rest",
+     "dsmm prune part.dsmm --keep 0.5 --calibration samples -o small.dsmm", prune},
     {"run", "run a model on arrays", "dsmm run part.dsmm --input image=frames.npy --output out", run},
     {"simulate", "write parts of the simulated line, with ground truth", "dsmm simulate -o parts --parts 1000",
      simulate},
