@@ -15,6 +15,7 @@
 #include "dsmm/core/result.hpp"
 #include "dsmm/core/tensor.hpp"
 #include "dsmm/graph/check_plan.hpp"
+#include "dsmm/graph/fill_halo.hpp"
 #include "dsmm/graph/plan.hpp"
 #include "dsmm/isa/isa.hpp"
 #include "dsmm/model/model.hpp"
@@ -99,7 +100,7 @@ public:
     const format::program_row& p = model_.programs()[program];
     for (std::uint32_t i = p.first_op; i < p.first_op + p.op_count; ++i) {
       const step& s = steps_[i];
-      if (s.halo_of != format::no_tensor) fill_halo(s.halo_of);
+      if (s.halo_of != format::no_tensor) refill_halo(s.halo_of);
       s.run(s.memory, context_);
       after(i);
     }
@@ -168,7 +169,7 @@ private:
       if (auto ok = prepare_op(i, plan.ops[i], temporary, level, general); !ok) return ok.error();
     if (!temporary.empty()) std::memset(temporary.data(), 0, temporary.size());
     for (std::uint32_t i = 0; i < tensors; ++i)
-      if (model_.tensors()[i].kind == format::tensor_kind::input && has_halo(i)) fill_halo(i);
+      if (model_.tensors()[i].kind == format::tensor_kind::input && has_halo(layouts_[i])) refill_halo(i);
     return {};
   }
 
@@ -209,28 +210,13 @@ private:
     const ops::op_definition* definition = ops::find_definition(op.kind(), general);
     std::byte* const memory = arena_ + place.offset;
     steps_[index] = {definition->run, memory, format::no_tensor};
-    if (op.outputs() != 0 && has_halo(op.output_index(0))) steps_[index].halo_of = op.output_index(0);
+    if (op.outputs() != 0 && has_halo(layouts_[op.output_index(0)])) steps_[index].halo_of = op.output_index(0);
     return definition->prepare(op, binding, {memory, place.bytes});
   }
 
-  bool has_halo(std::uint32_t index) const noexcept {
-    const tensor_layout& l = layouts_[index];
-    return l.top + l.left + l.bottom + l.right != 0;
-  }
-
-  /// The frame around a u8 tensor becomes its zero point, so that padding reads as 0.0.
-  void fill_halo(std::uint32_t index) noexcept {
-    const ops::operand& o = operands_[index];
-    const tensor_layout& l = layouts_[index];
-    if (o.state != nullptr) return;
-    const int value = model_.tensors()[index].zero_point;
-    auto* const first = reinterpret_cast<std::uint8_t*>(o.data);
-    auto* const origin = first - l.top * o.row - l.left * o.pixel;
-    const auto bytes = [](std::ptrdiff_t n) { return static_cast<std::size_t>(n); };
-    std::memset(origin, value, bytes(l.top * o.row + l.left * o.pixel));
-    const std::ptrdiff_t inside = o.shape.w * o.pixel, gap = o.row - inside;
-    for (std::ptrdiff_t y = 0; y + 1 < o.shape.h; ++y) std::memset(first + y * o.row + inside, value, bytes(gap));
-    std::memset(first + (o.shape.h - 1) * o.row + inside, value, bytes(l.right * o.pixel + l.bottom * o.row));
+  void refill_halo(std::uint32_t index) noexcept {
+    if (operands_[index].state == nullptr)
+      fill_halo(operands_[index], layouts_[index], model_.tensors()[index].zero_point);
   }
 
   model model_;

@@ -63,7 +63,7 @@ struct conv_form {
 
   /// `pixel` is the distance of two input pixels in bytes. Where channels are not padded in memory (pictures), the taps
   /// of a row lie side by side, and 5 x 5 on one channel is 5 runs of 5 bytes instead of 25 padded dwords.
-  static conv_form of(const format::tensor_row& w, std::int32_t stride_h, std::int32_t stride_w,
+  static constexpr conv_form of(const format::tensor_row& w, std::int32_t stride_h, std::int32_t stride_w,
                       std::int32_t dilation_h, std::int32_t dilation_w, std::int32_t groups, std::ptrdiff_t pixel,
                       extents output) noexcept {
     conv_form f;

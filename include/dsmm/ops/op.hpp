@@ -58,8 +58,8 @@ private:
   std::uint32_t index_;
 };
 
-inline extents shape_of(const format::tensor_row& t) noexcept { return {t.dims[0], t.dims[1], t.dims[2]}; }
-inline dtype type_of(const format::tensor_row& t) noexcept { return static_cast<dtype>(t.type); }
+constexpr extents shape_of(const format::tensor_row& t) noexcept { return {t.dims[0], t.dims[1], t.dims[2]}; }
+constexpr dtype type_of(const format::tensor_row& t) noexcept { return static_cast<dtype>(t.type); }
 inline quantization quantization_of(const format::tensor_row& t) noexcept { return {t.scale, t.zero_point}; }
 
 inline constexpr std::uint32_t max_inputs = 16;
