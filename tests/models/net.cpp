@@ -13,15 +13,18 @@
 namespace {
 
 /// The tower of the model below: odd extents, a strided 5 x 5 stem on one channel, dilation, groups, a residual.
-using tower = dsmm::net<dsmm::input<45, 37, 1>, dsmm::conv<10, 5, {.stride = 2, .pad = 2}>, dsmm::relu,
-                        dsmm::residual<dsmm::conv<10, 3, {.dilation = 3}>, dsmm::relu, dsmm::conv<10, 3>>, dsmm::relu,
-                        dsmm::max_pool<3, 2, 1>, dsmm::conv<24, 3>, dsmm::relu, dsmm::conv<24, 3, {.groups = 3}>,
-                        dsmm::avg_pool<2>, dsmm::global_pool, dsmm::linear<12>, dsmm::relu, dsmm::linear<3, true>>;
+using tower =
+    dsmm::net<dsmm::input<45, 37, 1>, dsmm::conv<10, 5, dsmm::conv_options{.stride = 2, .pad = 2}>, dsmm::relu,
+              dsmm::residual<dsmm::conv<10, 3, dsmm::conv_options{.dilation = 3}>, dsmm::relu, dsmm::conv<10, 3>>,
+              dsmm::relu, dsmm::max_pool<3, 2, 1>, dsmm::conv<24, 3>, dsmm::relu,
+              dsmm::conv<24, 3, dsmm::conv_options{.groups = 3}>, dsmm::avg_pool<2>, dsmm::global_pool,
+              dsmm::linear<12>, dsmm::relu, dsmm::linear<3, true>>;
 static_assert(tower::out == dsmm::extents{1, 1, 3});
 static_assert(tower::weights == 10 * 25 + 2 * 10 * 90 + 24 * 90 + 24 * 72 + 12 * 24 + 3 * 12);
 static_assert(tower::arena % 64 == 0 && tower::arena < 120 * 1024);
 static_assert(std::is_same_v<tower::output_type, float>);
-static_assert(dsmm::net<dsmm::input<9, 9, 3>, dsmm::conv<4, 3, {.pad = 0}>>::out == dsmm::extents{7, 7, 4});
+static_assert(dsmm::net<dsmm::input<9, 9, 3>, dsmm::conv<4, 3, dsmm::conv_options{.pad = 0}>>::out ==
+              dsmm::extents{7, 7, 4});
 
 dsmm::model_writer tower_model(bool four_bit, std::int32_t last_relu = 1) {
   using dsmm::op_kind;

@@ -18,10 +18,10 @@ check() {
 }
 
 check '' 'conv<8, 3>, relu, residual<conv<8, 3>>, global_pool, linear<2, true>'
-check 'window is larger' 'conv<8, 3>, max_pool<8>, conv<8, 5, {.pad = 0}>'
+check 'window is larger' 'conv<8, 3>, max_pool<8>, conv<8, 5, conv_options{.pad = 0}>'
 check 'must keep the shape' 'residual<conv<16, 3>>'
 check 'relu follows' 'conv<8, 3>, max_pool<2>, relu'
-check 'groups must divide' 'conv<8, 3, {.groups = 3}>'
-check 'gives f32' 'conv<8, 3, {.f32 = true}>, linear<4>'
+check 'groups must divide' 'conv<8, 3, conv_options{.groups = 3}>'
+check 'gives f32' 'conv<8, 3, conv_options{.f32 = true}>, linear<4>'
 [ $failed -eq 0 ] && echo "nets that do not fit: refused as promised"
 exit $failed

@@ -63,8 +63,9 @@ inline bool matches(const node& n, const ops::op_view& op, std::span<const std::
 /// A small network that is spelled out in C++: shapes, memory and parameters are compile-time facts, a layer that does
 /// not fit does not compile, and every op is a direct call. The integer tier; the bits of a session on the same model.
 ///
-///   using score_net = dsmm::net<dsmm::input<64, 64, 1>, dsmm::conv<16, 3, {.stride = 2}>, dsmm::relu,
-///                               dsmm::residual<dsmm::conv<16, 3>>, dsmm::global_pool, dsmm::linear<2, true>>;
+///   using score_net =
+///       dsmm::net<dsmm::input<64, 64, 1>, dsmm::conv<16, 3, dsmm::conv_options{.stride = 2}>, dsmm::relu,
+///                 dsmm::residual<dsmm::conv<16, 3>>, dsmm::global_pool, dsmm::linear<2, true>>;
 ///   alignas(64) static std::byte arena[score_net::arena];
 ///   auto net = score_net::open(*model, arena);
 ///

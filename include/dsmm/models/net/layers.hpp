@@ -85,7 +85,8 @@ struct input {
   static constexpr extents shape{H, W, C};
 };
 
-struct conv_form_options {
+/// Where a convolution looks, and what it gives.
+struct conv_options {
   std::int32_t stride = 1;
   std::int32_t pad = -1;  ///< on every side; -1: keeps the extent at stride 1
   std::int32_t dilation = 1, groups = 1;
@@ -93,7 +94,7 @@ struct conv_form_options {
 };
 
 /// 2-D convolution with Out channels and a Kernel x Kernel window.
-template <std::int32_t Out, std::int32_t Kernel, conv_form_options Form = {}>
+template <std::int32_t Out, std::int32_t Kernel, conv_options Form = conv_options{}>
 struct conv {
   static constexpr std::size_t ops = 1;
   template <std::size_t N>
