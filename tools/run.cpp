@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -19,6 +18,7 @@
 #include "tools/general_ops.hpp"
 #include "tools/npy.hpp"
 #include "tools/onnx/plain_run.hpp"
+#include "tools/onnx/written.hpp"
 #include "tools/picture/picture_input.hpp"
 #include "tools/problem.hpp"
 
@@ -31,7 +31,7 @@ struct run_options {
   std::vector<std::string> inputs;
   picture_input pictures;
   std::uint32_t threads = 1;
-  bool fresh = false;
+  bool fresh = false, json = false;
 };
 
 /// An array file that feeds one input: as many items as its leading dimension, or one for all runs.
@@ -110,7 +110,7 @@ void run_model(const run_options& o) {
   options.exec = pool.handle();
   options.general = &find_general_op;
   if (!o.isa.empty()) options.level = need(find_isa(o.isa), "--isa");
-  if (has_general_ops(m)) return run_plain(m, o.model, o.inputs, o.pictures, o.output, options);
+  if (has_general_ops(m)) return report(run_plain(m, o.model, o.inputs, o.pictures, o.output, options), o.json);
   file_bytes arena = need(file_bytes::allocate(need(session::required(m, options), o.model)), o.model);
   session s = need(session::prepare(m, arena.bytes(), options), o.model);
   need(self_test(s), o.model);
@@ -138,13 +138,15 @@ void run_model(const run_options& o) {
   }
   std::error_code error;
   std::filesystem::create_directories(o.output, error);
+  std::vector<written> files;
   for (const sink& from : sinks) {
     const auto path = std::filesystem::path(o.output) / (from.name + ".npy");
     const format::tensor_row& t = m.tensors()[from.tensor];
     if (ops::type_of(t) == dtype::u8) write<std::uint8_t>(from, path, ops::shape_of(t), runs);
     else write<float>(from, path, ops::shape_of(t), runs);
-    std::printf("%s (%zu, %d, %d, %d)\n", path.c_str(), runs, t.dims[0], t.dims[1], t.dims[2]);
+    files.push_back({from.name, path.string(), {static_cast<std::int64_t>(runs), t.dims[0], t.dims[1], t.dims[2]}});
   }
+  report(files, o.json);
 }
 
 }  // namespace
@@ -160,6 +162,7 @@ void run(CLI::App& app) {
   app.add_option("--threads", o->threads, "threads; never changes a result")->check(CLI::Range(1, 256));
   app.add_flag("--fresh", o->fresh, "forget the states before each item");
   o->pictures.declare(app);
+  app.add_flag("--json", o->json, "what was written, for programs");
   app.callback([o] { run_model(*o); });
 }
 

@@ -142,6 +142,7 @@ else
   cmp "$folder/out-1/map.npy" "$folder/out-npy/map.npy" || { echo "FAILED: quantized pixels differ"; failed=1; }
   expect 1 'picture is 700x600, the input 512x512' "${frame[@]}" "image=$folder/wide.png"
   expect 0 'map.npy' "${frame[@]}" "image=$folder/wide.png" --fit
+  expect 0 '"shape"' "${frame[@]}" "image=$folder/wide.png" --fit --json
   expect 1 'cut.png' "${frame[@]}" "image=$folder/cut.png"
   expect 2 'one per channel' "${frame[@]}" "image=$folder/512.png" --mean 0.1 0.2
   expect 1 '2 channels' run "$model" --input "image=$folder/512.png"

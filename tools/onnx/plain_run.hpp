@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -15,6 +14,7 @@
 #include "tools/npy.hpp"
 #include "tools/onnx/graph_runner.hpp"
 #include "tools/onnx/npy_array.hpp"
+#include "tools/onnx/written.hpp"
 #include "tools/picture/picture_input.hpp"
 #include "tools/problem.hpp"
 
@@ -53,8 +53,9 @@ inline plain_feed open_plain_feed(const model& m, const std::string& option, con
 
 /// Runs a model of general operators on arrays and pictures. An array of many inputs runs one after the other; their
 /// outputs lie behind each other along the first axis if that is 1, else along a new one.
-inline void run_plain(const model& m, const std::string& path, const std::vector<std::string>& inputs,
-                      const picture_input& pictures, const std::string& folder, const session_options& options) {
+inline std::vector<written> run_plain(const model& m, const std::string& path, const std::vector<std::string>& inputs,
+                                      const picture_input& pictures, const std::string& folder,
+                                      const session_options& options) {
   std::vector<plain_feed> feeds;
   std::size_t runs = 1;
   for (const std::string& input : inputs) {
@@ -86,6 +87,7 @@ inline void run_plain(const model& m, const std::string& path, const std::vector
   }
   std::error_code error;
   std::filesystem::create_directories(folder, error);
+  std::vector<written> files;
   for (const auto& [name, a] : outputs) {
     std::string file = name;
     std::replace(file.begin(), file.end(), '/', '_');  // names of ONNX may hold slashes
@@ -94,8 +96,9 @@ inline void run_plain(const model& m, const std::string& path, const std::vector
         a.bytes.size())
       throw problem{"runs gave outputs of different lengths", name, "run the items one by one"};
     need(write_file(to.c_str(), npy_bytes(npy_of(a.type), a.dims, a.bytes)), to.string());
-    std::printf("%s %s\n", to.c_str(), text_of(a.dims).c_str());
+    files.push_back({name, to.string(), a.dims});
   }
+  return files;
 }
 
 }  // namespace dsmm::inline DSMM_ABI::tools
