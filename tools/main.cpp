@@ -20,7 +20,13 @@ constexpr const char* closing =
     "Results go to stdout, progress to stderr. Exit status: 0 done, 1 the job failed, 2 the command was used wrongly.";
 
 std::string examples() {
-  std::string out = "Try:";
+  std::string out = "From an ONNX model to the line:"
+                    "\n  dsmm check part.onnx                          what keeps it from being imported"
+                    "\n  dsmm import part.onnx -o part.dsmm            one verified file, the same bits everywhere"
+                    "\n  dsmm run part.dsmm -i image=part.png -o out   one .npy per output"
+                    "\n  dsmm bench part.dsmm                          how long it takes, op by op"
+                    "\n  dsmm emit part.dsmm --header part.hpp         the model inside your own program"
+                    "\n\nAn example of each command:";
   for (const dsmm::tools::command& c : dsmm::tools::commands) out.append("\n  ").append(c.example);
   return out + "\n";
 }

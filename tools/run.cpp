@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -19,6 +18,8 @@
 #include "tools/general_ops.hpp"
 #include "tools/npy.hpp"
 #include "tools/onnx/plain_run.hpp"
+#include "tools/onnx/written.hpp"
+#include "tools/picture/picture_input.hpp"
 #include "tools/problem.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
@@ -28,8 +29,9 @@ namespace {
 struct run_options {
   std::string model, output = ".", program, isa;
   std::vector<std::string> inputs;
+  picture_input pictures;
   std::uint32_t threads = 1;
-  bool fresh = false;
+  bool fresh = false, json = false;
 };
 
 /// An array file that feeds one input: as many items as its leading dimension, or one for all runs.
@@ -47,16 +49,16 @@ struct sink {
   std::vector<std::byte> bytes;
 };
 
-feed open_feed(const session& s, const std::string& option) {
+feed open_feed(const session& s, const std::string& option, const picture_input& pictures) {
   const std::size_t equal = option.find('=');
-  if (equal == std::string::npos) throw problem{"an input is NAME=FILE.npy", option, "see dsmm run --help", 2};
+  if (equal == std::string::npos) throw problem{"an input is NAME=FILE", option, "see dsmm run --help", 2};
   const std::string name = option.substr(0, equal), path = option.substr(equal + 1);
   feed f;
   f.tensor = need(s.find(name), path);
   const format::tensor_row& t = s.source().tensors()[f.tensor];
   if (t.kind != format::tensor_kind::input)
     throw problem{"this tensor is not an input", name, "see dsmm info for the inputs", 2};
-  f.file = need(read_file(path.c_str()), path);
+  f.file = pictures.read(path, t);
   f.array = need(parse_npy(f.file.bytes()), path);
   const bool is_u8 = ops::type_of(t) == dtype::u8;
   if (f.array.type != (is_u8 ? npy_type::u8 : npy_type::f32))
@@ -108,7 +110,7 @@ void run_model(const run_options& o) {
   options.exec = pool.handle();
   options.general = &find_general_op;
   if (!o.isa.empty()) options.level = need(find_isa(o.isa), "--isa");
-  if (has_general_ops(m)) return run_plain(m, o.model, o.inputs, o.output, options);
+  if (has_general_ops(m)) return report(run_plain(m, o.model, o.inputs, o.pictures, o.output, options), o.json);
   file_bytes arena = need(file_bytes::allocate(need(session::required(m, options), o.model)), o.model);
   session s = need(session::prepare(m, arena.bytes(), options), o.model);
   need(self_test(s), o.model);
@@ -120,7 +122,7 @@ void run_model(const run_options& o) {
     program = *found;
   }
   std::vector<feed> feeds;
-  for (const std::string& input : o.inputs) feeds.push_back(open_feed(s, input));
+  for (const std::string& input : o.inputs) feeds.push_back(open_feed(s, input, o.pictures));
   std::size_t runs = 1;
   for (const feed& f : feeds) {
     if (f.items != 1 && runs != 1 && f.items != runs)
@@ -136,13 +138,15 @@ void run_model(const run_options& o) {
   }
   std::error_code error;
   std::filesystem::create_directories(o.output, error);
+  std::vector<written> files;
   for (const sink& from : sinks) {
     const auto path = std::filesystem::path(o.output) / (from.name + ".npy");
     const format::tensor_row& t = m.tensors()[from.tensor];
     if (ops::type_of(t) == dtype::u8) write<std::uint8_t>(from, path, ops::shape_of(t), runs);
     else write<float>(from, path, ops::shape_of(t), runs);
-    std::printf("%s (%zu, %d, %d, %d)\n", path.c_str(), runs, t.dims[0], t.dims[1], t.dims[2]);
+    files.push_back({from.name, path.string(), {static_cast<std::int64_t>(runs), t.dims[0], t.dims[1], t.dims[2]}});
   }
+  report(files, o.json);
 }
 
 }  // namespace
@@ -150,7 +154,8 @@ void run_model(const run_options& o) {
 void run(CLI::App& app) {
   const auto o = std::make_shared<run_options>();
   app.add_option("model", o->model, "model file (.dsmm)")->required();
-  app.add_option("-i,--input", o->inputs, "NAME=FILE.npy; a leading dimension runs item after item")->expected(1, -1);
+  app.add_option("-i,--input", o->inputs, "NAME=FILE: .npy (a leading dimension runs item after item), .png or .jpg")
+      ->expected(1, -1);
   app.add_option("-o,--output", o->output, "folder for one .npy per output")->capture_default_str();
   app.add_option("--program", o->program, "entry point; the first one by default");
   app.add_option(
@@ -158,6 +163,8 @@ void run(CLI::App& app) {
       "instruction set: generic, x86_sse41, x86_avx2, x86_avxvnni, x86_avx512vnni, arm_neon, arm_neondot, arm_i8mm");
   app.add_option("--threads", o->threads, "threads; never changes a result")->check(CLI::Range(1, 256));
   app.add_flag("--fresh", o->fresh, "forget the states before each item");
+  o->pictures.declare(app);
+  app.add_flag("--json", o->json, "what was written, for programs");
   app.callback([o] { run_model(*o); });
 }
 

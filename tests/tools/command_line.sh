@@ -31,7 +31,7 @@ printf 'not a model at all' >"$folder/text.dsmm"
 printf 'two\nlines' >"$folder/two
 lines.dsmm"
 
-expect 0 'Try:'
+expect 0 'An example of each command:'
 expect 0 'Subcommands' --help
 expect 0 '^dsmm [0-9]' --version
 expect 2 'see dsmm --help' bogus
@@ -62,5 +62,93 @@ for module in model["modules"]:
         for argument in node["inputs"] + node["outputs"]:
             assert all(0 <= index < count for index in argument["value"])
 PYTHON
+
+expect 0 'p99.9' bench "$model" --seconds 0.02
+expect 0 'slowest first' bench "$model" --seconds 0.02 --threads 2 --isa generic
+expect 0 'second / first' bench "$model" "$model" --seconds 0.02
+expect 1 'no instruction set' bench "$model" --isa mmx
+expect 1 'no such file' bench "$folder/none.dsmm"
+expect 2 'no program' bench "$model" --program none
+expect 2 'bench' bench "$model" --seconds never
+expect 2 'bench' bench "$model" "$model" "$model"
+expect 0 '"p99_9"' bench "$model" "$model" --seconds 0.02 --json
+python3 - "$folder/out" <<'PYTHON' || failed=1
+import json, sys
+report = json.load(open(sys.argv[1]))
+assert report["threads"] == 1 and len(report["models"]) == 2
+for m in report["models"]:
+    t = m["latency_us"]
+    assert 0 < t["p50"] <= t["p90"] <= t["p99"] <= t["p99_9"] <= t["max"] and m["runs"] >= 5
+    assert m["arena_bytes"] > 0 and m["weight_bytes"] > 0
+    assert abs(sum(op["share"] for op in m["ops"]) - 1) < 1e-6 and any(op["gops"] > 0 for op in m["ops"])
+assert report["second_over_first"]["p10"] <= report["second_over_first"]["p50"] <= report["second_over_first"]["p90"]
+PYTHON
+
+expect 0 'namespace part' emit "$model" --header "$folder/part.hpp"
+grep -q "$("${emulator[@]}" "$dsmm" info "$model" | grep -o 'identity [0-9a-f]*' | cut -d' ' -f2)" "$folder/part.hpp" || failed=1
+expect 0 '"arena_bytes"' emit "$model" --header "$folder/part.hpp" --name weld --json
+grep -q '^namespace weld {$' "$folder/part.hpp" || failed=1
+expect 2 'identifier' emit "$model" --header "$folder/part.hpp" --name 'a b'
+expect 2 'header' emit "$model"
+expect 1 'cannot be created' emit "$model" --header "$folder/no/part.hpp"
+expect 1 'not a .dsmm file' emit "$folder/text.dsmm" --header "$folder/part.hpp"
+
+expect 0 'complete -o filenames' completion bash
+cp "$folder/out" "$folder/complete.bash"
+# what SHELL-WORDS…: the completions of the last word
+completions() {
+  bash -c '. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dsmm; echo "${COMPREPLY[*]}"' - "$folder/complete.bash" "$@"
+}
+[ "$(completions dsmm ben)" = bench ] || { echo "FAILED: completion of ben: $(completions dsmm ben)"; failed=1; }
+[ "$(completions dsmm bench m.dsmm --sec)" = --seconds ] || { echo "FAILED: completion of --sec"; failed=1; }
+[ "$(completions dsmm info "$folder/tex")" = "$folder/text.dsmm" ] || { echo "FAILED: completion of a file"; failed=1; }
+expect 0 '#compdef dsmm' completion zsh
+! command -v zsh >/dev/null || zsh -n "$folder/out" || failed=1
+expect 2 'shell' completion fish
+for command in bench emit completion; do expect 0 'Try: ' "$command" --help; done
+
+# Pictures as inputs.
+python3 - "$folder" <<'PYTHON'
+import struct, sys, zlib
+def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def pixels(width, height): return [bytes((x * 7 + y * 3) % 256 for x in range(width)) for y in range(height)]
+def png(path, width, height):
+    rows = b"".join(b"\0" + row for row in pixels(width, height))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    open(path, "wb").write(data)
+    return data
+data = png(sys.argv[1] + "/512.png", 512, 512)
+open(sys.argv[1] + "/cut.png", "wb").write(data[:len(data) // 2])
+png(sys.argv[1] + "/wide.png", 700, 600)
+header = "{'descr': '|u1', 'fortran_order': False, 'shape': (512, 512, 1), }"
+header += " " * (117 - len(header)) + "\n"
+open(sys.argv[1] + "/512.npy", "wb").write(
+    b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode() + b"".join(pixels(512, 512)))
+open(sys.argv[1] + "/text.jpg", "w").write("not a picture")
+PYTHON
+line=$(dirname "$0")/../../models/line.dsmm
+frame=(run "$line" --program frame --output "$folder/out-1" --input)
+expect 0 'map.npy (1, 64, 64, 1)' "${frame[@]}" "image=$folder/512.npy"
+mv "$folder/out-1" "$folder/out-npy"
+if "${emulator[@]}" "$dsmm" "${frame[@]}" "image=$folder/512.png" 2>&1 | grep -q 'has no libpng'; then
+  echo "skipped: pictures: built without libpng"
+else
+  expect 0 'map.npy (1, 64, 64, 1)' "${frame[@]}" "image=$folder/512.png"
+  cmp "$folder/out-1/map.npy" "$folder/out-npy/map.npy" || { echo "FAILED: a picture is not its pixels"; failed=1; }
+  expect 0 'map.npy' "${frame[@]}" "image=$folder/512.png" --isa generic --threads 2
+  cmp "$folder/out-1/map.npy" "$folder/out-npy/map.npy" || { echo "FAILED: --isa changes the map"; failed=1; }
+  expect 0 'map.npy' "${frame[@]}" "image=$folder/512.png" --mean 0 --std 1
+  cmp "$folder/out-1/map.npy" "$folder/out-npy/map.npy" || { echo "FAILED: quantized pixels differ"; failed=1; }
+  expect 1 'picture is 700x600, the input 512x512' "${frame[@]}" "image=$folder/wide.png"
+  expect 0 'map.npy' "${frame[@]}" "image=$folder/wide.png" --fit
+  expect 0 '"shape"' "${frame[@]}" "image=$folder/wide.png" --fit --json
+  expect 1 'cut.png' "${frame[@]}" "image=$folder/cut.png"
+  expect 2 'one per channel' "${frame[@]}" "image=$folder/512.png" --mean 0.1 0.2
+  expect 1 '2 channels' run "$model" --input "image=$folder/512.png"
+fi
+expect 1 'text.jpg' "${frame[@]}" "image=$folder/text.jpg"
+expect 2 'NAME=FILE' "${frame[@]}" "$folder/512.npy"
+expect 1 'no tensor' "${frame[@]}" "picture=$folder/512.npy"
 [ $failed -eq 0 ] && echo "command line: all as promised"
 exit $failed

@@ -39,11 +39,12 @@ constexpr dtype dtype_of(npy_type type) noexcept {
   return dtype::u8;
 }
 
-inline array read_npy_array(const std::string& path) {
-  const file_bytes file = need(read_file(path.c_str()), path);
+inline array to_array(const file_bytes& file, const std::string& path) {
   const npy_view view = need(parse_npy(file.bytes()), path);
   return {dtype_of(view.type), view.shape, {view.data.begin(), view.data.end()}};
 }
+
+inline array read_npy_array(const std::string& path) { return to_array(need(read_file(path.c_str()), path), path); }
 
 /// NAME=FILE.npy
 inline std::pair<std::string, std::string> name_and_file(const std::string& option, const char* command) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -15,6 +14,8 @@
 #include "tools/npy.hpp"
 #include "tools/onnx/graph_runner.hpp"
 #include "tools/onnx/npy_array.hpp"
+#include "tools/onnx/written.hpp"
+#include "tools/picture/picture_input.hpp"
 #include "tools/problem.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
@@ -31,14 +32,14 @@ struct plain_feed {
   std::size_t items = 1;
 };
 
-inline plain_feed open_plain_feed(const model& m, const std::string& option) {
+inline plain_feed open_plain_feed(const model& m, const std::string& option, const picture_input& pictures) {
   const auto [name, path] = name_and_file(option, "run");
   const auto index = m.find_tensor(name);
   if (!index || m.tensors()[*index].kind != format::tensor_kind::input)
     throw problem{"the model has no input of this name", name, "see dsmm info for the inputs", 2};
   const format::tensor_row& t = m.tensors()[*index];
   const dtype type = ops::type_of(t);
-  plain_feed f{name, read_npy_array(path), dims_of(t)};
+  plain_feed f{name, to_array(pictures.read(path, t), path), dims_of(t)};
   if (npy_of(f.all.type) != npy_of(type))
     throw problem{"element type is not the input's", path,
                   std::string("save it as numpy '") + row_of(npy_of(type)).descr + "'"};
@@ -50,14 +51,15 @@ inline plain_feed open_plain_feed(const model& m, const std::string& option) {
   return f;
 }
 
-/// Runs a model of general operators on .npy files. An array of many inputs runs one after the other; their outputs lie
-/// behind each other along the first axis if that is 1, else along a new one.
-inline void run_plain(const model& m, const std::string& path, const std::vector<std::string>& inputs,
-                      const std::string& folder, const session_options& options) {
+/// Runs a model of general operators on arrays and pictures. An array of many inputs runs one after the other; their
+/// outputs lie behind each other along the first axis if that is 1, else along a new one.
+inline std::vector<written> run_plain(const model& m, const std::string& path, const std::vector<std::string>& inputs,
+                                      const picture_input& pictures, const std::string& folder,
+                                      const session_options& options) {
   std::vector<plain_feed> feeds;
   std::size_t runs = 1;
   for (const std::string& input : inputs) {
-    feeds.push_back(open_plain_feed(m, input));
+    feeds.push_back(open_plain_feed(m, input, pictures));
     if (feeds.back().items != 1 && runs != 1 && feeds.back().items != runs)
       throw problem{"inputs differ in their number of items", input, "give each the same leading dimension"};
     runs = std::max(runs, feeds.back().items);
@@ -85,6 +87,7 @@ inline void run_plain(const model& m, const std::string& path, const std::vector
   }
   std::error_code error;
   std::filesystem::create_directories(folder, error);
+  std::vector<written> files;
   for (const auto& [name, a] : outputs) {
     std::string file = name;
     std::replace(file.begin(), file.end(), '/', '_');  // names of ONNX may hold slashes
@@ -93,8 +96,9 @@ inline void run_plain(const model& m, const std::string& path, const std::vector
         a.bytes.size())
       throw problem{"runs gave outputs of different lengths", name, "run the items one by one"};
     need(write_file(to.c_str(), npy_bytes(npy_of(a.type), a.dims, a.bytes)), to.string());
-    std::printf("%s %s\n", to.c_str(), text_of(a.dims).c_str());
+    files.push_back({name, to.string(), a.dims});
   }
+  return files;
 }
 
 }  // namespace dsmm::inline DSMM_ABI::tools

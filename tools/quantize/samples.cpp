@@ -15,6 +15,7 @@
 #include "tools/onnx/npy_array.hpp"
 #include "tools/picture/picture.hpp"
 #include "tools/problem.hpp"
+#include "tools/quantize/resampled.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
 
@@ -59,7 +60,8 @@ struct loader {
     const std::int64_t height = in.dims[last ? 1 : 2], width = in.dims[last ? 2 : 3], channels = in.dims[last ? 3 : 1];
     picture p;
     std::string trouble;
-    if (!read_picture(file, p, trouble))
+    const bool png = extension(file) == ".png";
+    if (!(png ? read_png(file.string(), 3, p, trouble) : read_jpeg(file.string(), 3, p, trouble)))
       throw problem{"the picture cannot be read", file.string() + ": " + trouble, "replace it"};
     const std::vector<float> rgb = resampled(p, static_cast<int>(width), static_cast<int>(height), how.stretch);
     const auto plane = static_cast<std::size_t>(height * width), count = static_cast<std::size_t>(channels);

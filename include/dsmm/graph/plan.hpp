@@ -2,20 +2,24 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/checked.hpp"
 #include "dsmm/core/fixed_array.hpp"
 #include "dsmm/core/result.hpp"
+#include "dsmm/isa/isa.hpp"
 #include "dsmm/model/format.hpp"
 #include "dsmm/model/model.hpp"
 #include "dsmm/ops/op.hpp"
 #include "dsmm/ops/registry.hpp"
 
 /// The memory plan: where every tensor, packed weight and table lies in one arena. A pure function of the model and the
-/// instruction set; the same model gives the same plan on every machine of that set.
+/// instruction set; the same model gives the same plan on every machine of that set. A plan for all sets of an
+/// architecture can be made once and kept.
 namespace dsmm::inline DSMM_ABI {
 
 struct tensor_place {
@@ -31,11 +35,23 @@ struct op_place {
   std::uint64_t offset = 0, bytes = 0;
 };
 
+/// A plan that somebody else owns; tables of constants in a generated header will do.
+struct plan_view {
+  std::span<const tensor_place> tensors;
+  std::span<const op_place> ops;
+  std::uint64_t scratch = 0;    ///< offset of the memory that each op may use during its run
+  std::uint64_t temporary = 0;  ///< from here to the end of the arena ops may unpack weights while they are prepared
+  std::uint64_t bytes = 0;      ///< size of the arena
+};
+
 struct memory_plan {
   fixed_array<tensor_place> tensors;
   fixed_array<op_place> ops;
-  std::uint64_t scratch = 0;  ///< offset of the memory that each op may use during its run
-  std::uint64_t bytes = 0;    ///< size of the arena
+  std::uint64_t scratch = 0, temporary = 0, bytes = 0;  ///< as in plan_view
+
+  plan_view view() const noexcept {
+    return {{tensors.data(), tensors.size()}, {ops.data(), ops.size()}, scratch, temporary, bytes};
+  }
 };
 
 namespace detail {
@@ -47,8 +63,8 @@ inline constexpr std::uint32_t max_planned = 4096;
 
 class planner {
 public:
-  planner(const model& m, isa level, ops::find_operator general) noexcept
-      : model_(m), level_(level), general_(general) {}
+  planner(const model& m, std::span<const isa> levels, ops::find_operator general) noexcept
+      : model_(m), levels_(levels), general_(general) {}
 
   result<memory_plan> run() noexcept {
     if (model_.tensors().size() > 4 * max_planned || model_.ops().size() > max_planned)
@@ -63,8 +79,11 @@ public:
     if (auto ok = size_tensors(); !ok) return ok.error();
     find_lifetimes();
     place_kept();
-    place_values();
+    plan_.temporary = place_values();
     plan_.scratch = take(scratch_);
+    // Weights are unpacked where values will lie later, which holds most of them without any memory of their own.
+    const checked_size unpacked = checked_size(plan_.temporary) + checked_size(temporary_);
+    if (!unpacked.valid() || unpacked.value() > end_.value()) end_ = unpacked;
     if (!end_.valid() || end_.value() > format::max_file)
       return failure{errc::too_large, "the graph needs more than 4 GiB of memory: use smaller inputs"};
     plan_.bytes = end_.value();
@@ -81,27 +100,35 @@ private:
         return op.fail(errc::unsupported, is_general(op.kind())
                                               ? "a general operator: set session_options::general (ops/nd/registry.hpp)"
                                               : "this build has no such operator");
-      auto request = definition->request(op, level_);
-      if (!request) return request.error();
-      plan_.ops[i].bytes = request->prepared_bytes;
-      scratch_ = std::max(scratch_, request->scratch_bytes);
-      if (is_general(op.kind())) {
-        for (std::uint32_t k = 0; k < op.outputs(); ++k) plan_.tensors[op.output_index(k)].plain = true;
-        for (std::uint32_t k = 0; k < op.inputs(); ++k)
-          if (op.has_input(k)) plan_.tensors[op.input_index(k)].plain = true;
-        continue;
-      }
-      for (std::uint32_t k = 0; k < op.inputs(); ++k) {
-        if (!op.has_input(k)) continue;
-        tensor_place& place = plan_.tensors[op.input_index(k)];
-        tensor_layout& l = place.layout;
-        const ops::halo& h = request->input_halo[k];
-        l.top = std::max(l.top, h.top);
-        l.left = std::max(l.left, h.left);
-        l.bottom = std::max(l.bottom, h.bottom);
-        l.right = std::max(l.right, h.right);
-        place.capacity = std::max(place.capacity, request->state_extra[k]);
-      }
+      for (const isa level : levels_)
+        if (auto ok = ask_op(op, *definition, level); !ok) return ok;
+    }
+    return {};
+  }
+
+  result<void> ask_op(const ops::op_view& op, const ops::op_definition& definition, isa level) noexcept {
+    const auto request = definition.request(op, level);
+    if (!request) return request.error();
+    op_place& at = plan_.ops[op.index()];
+    at.bytes = std::max<std::uint64_t>(at.bytes, request->prepared_bytes);
+    scratch_ = std::max(scratch_, request->scratch_bytes);
+    temporary_ = std::max(temporary_, request->temporary_bytes);
+    if (is_general(op.kind())) {
+      for (std::uint32_t k = 0; k < op.outputs(); ++k) plan_.tensors[op.output_index(k)].plain = true;
+      for (std::uint32_t k = 0; k < op.inputs(); ++k)
+        if (op.has_input(k)) plan_.tensors[op.input_index(k)].plain = true;
+      return {};
+    }
+    for (std::uint32_t k = 0; k < op.inputs(); ++k) {
+      if (!op.has_input(k)) continue;
+      tensor_place& place = plan_.tensors[op.input_index(k)];
+      tensor_layout& l = place.layout;
+      const ops::halo& h = request->input_halo[k];
+      l.top = std::max(l.top, h.top);
+      l.left = std::max(l.left, h.left);
+      l.bottom = std::max(l.bottom, h.bottom);
+      l.right = std::max(l.right, h.right);
+      place.capacity = std::max(place.capacity, request->state_extra[k]);
     }
     return {};
   }
@@ -168,8 +195,8 @@ private:
   }
 
   /// Values: largest first, each at the lowest address where no value that lives at the same time lies.
-  /// Values of different programs never live at the same time, so programs share this memory.
-  void place_values() noexcept {
+  /// Values of different programs never live at the same time, so programs share this memory. Returns where it begins.
+  std::uint64_t place_values() noexcept {
     std::size_t count = 0;
     for (std::uint32_t i = 0; i < plan_.tensors.size(); ++i)
       if (model_.tensors()[i].kind == format::tensor_kind::value) order_[count++] = i;
@@ -188,6 +215,7 @@ private:
     }
     const std::uint64_t base = take(high);
     for (std::size_t n = 0; n < count; ++n) plan_.tensors[order_[n]].offset += base;
+    return base;
   }
 
   std::uint64_t lowest_free(const tensor_place& t, std::size_t placed) const noexcept {
@@ -210,11 +238,11 @@ private:
   static std::uint64_t extent(std::int32_t value) noexcept { return static_cast<std::uint64_t>(value); }
 
   const model& model_;
-  isa level_;
+  std::span<const isa> levels_;
   ops::find_operator general_;
   memory_plan plan_;
   fixed_array<std::uint32_t> order_, by_offset_;
-  std::size_t scratch_ = 0;
+  std::size_t scratch_ = 0, temporary_ = 0;
   checked_size end_{};
 };
 
@@ -222,7 +250,14 @@ private:
 
 /// Plans the memory of every program of `m`. Allocates its tables; Errors: unsupported, too_large, and what ops report.
 inline result<memory_plan> make_plan(const model& m, isa level, ops::find_operator general = nullptr) noexcept {
-  return detail::planner(m, level, general).run();
+  return detail::planner(m, {&level, 1}, general).run();
+}
+
+/// One plan for every instruction set of this architecture: each op gets what the neediest of them asks for.
+inline result<memory_plan> make_portable_plan(const model& m, ops::find_operator general = nullptr) noexcept {
+  std::array<isa, isa_rows.size()> levels{};
+  for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = isa_rows[i].id;
+  return detail::planner(m, levels, general).run();
 }
 
 }  // namespace dsmm::inline DSMM_ABI

@@ -14,6 +14,8 @@
 #include "dsmm/core/float_mode.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/core/tensor.hpp"
+#include "dsmm/graph/check_plan.hpp"
+#include "dsmm/graph/fill_halo.hpp"
 #include "dsmm/graph/plan.hpp"
 #include "dsmm/isa/isa.hpp"
 #include "dsmm/model/model.hpp"
@@ -31,8 +33,8 @@ struct session_options {
 
 /// A model made ready to run: packed weights, states and activations in one arena that the caller owns.
 ///
-/// required() and prepare() may fail and may allocate tables for planning; run() can do neither, takes no lock, and
-/// gives the same bits on every machine, instruction set and thread count.
+/// required() and prepare() may fail, and allocate tables for planning unless a finished plan is given; run() can do
+/// neither, takes no lock, and gives the same bits on every machine, instruction set and thread count.
 /// The model's file and the arena must outlive the session. One thread at a time; sessions may share a file.
 class session {
 public:
@@ -42,7 +44,11 @@ public:
     if (!level) return level.error();
     auto plan = make_plan(m, *level, options.general);
     if (!plan) return plan.error();
-    return tables_bytes(m) + static_cast<std::size_t>(plan->bytes);
+    return required(plan->view());
+  }
+  /// Of a finished plan; a constant if the plan is one.
+  static constexpr std::size_t required(const plan_view& plan) noexcept {
+    return tables_bytes(plan.ops.size(), plan.tensors.size()) + static_cast<std::size_t>(plan.bytes);
   }
 
   /// Packs the weights and lays out memory. Errors: arena_too_small (or misaligned), unsupported, too_large, bad_value.
@@ -52,14 +58,17 @@ public:
     if (!level) return level.error();
     auto plan = make_plan(m, *level, options.general);
     if (!plan) return plan.error();
-    if (reinterpret_cast<std::uintptr_t>(arena.data()) % format::alignment != 0)
-      return failure{errc::arena_too_small, "the arena must start at a multiple of 64 bytes"};
-    if (arena.size() < tables_bytes(m) + plan->bytes)
-      return failure{errc::arena_too_small, "the arena is smaller than session::required() says"};
-    session s(m, arena, options.exec);
-    if (auto ok = s.build(*plan, *level, options.general); !ok) return ok.error();
-    s.reset();
-    return s;
+    return place(m, arena, plan->view(), *level, options);
+  }
+
+  /// As above with a plan that make_plan() or make_portable_plan() made of this model, earlier or elsewhere. Allocates
+  /// nothing. Errors: as above; shape_mismatch (a plan of another model), too_large (of another architecture or dsmm).
+  static result<session> prepare(const model& m, std::span<std::byte> arena, const plan_view& plan,
+                                 const session_options& options = {}) noexcept {
+    const auto level = level_of(options);
+    if (!level) return level.error();
+    if (auto ok = check_plan(m, plan, *level, options.general); !ok) return ok.error();
+    return place(m, arena, plan, *level, options);
   }
 
   const model& source() const noexcept { return model_; }
@@ -80,12 +89,20 @@ public:
 
   /// Runs the ops of one program. Neither allocates, locks nor throws.
   void run(std::uint32_t program = 0) noexcept {
+    run_observed(program, [](std::uint32_t) {});
+  }
+
+  /// As run(), and calls after(i) when op i of the model (all programs counted) has run: for a profiler, or to look at
+  /// values. What it does not use costs nothing.
+  template <class F>
+  void run_observed(std::uint32_t program, F&& after) noexcept {
     const exact_float_mode mode;
     const format::program_row& p = model_.programs()[program];
     for (std::uint32_t i = p.first_op; i < p.first_op + p.op_count; ++i) {
       const step& s = steps_[i];
-      if (s.halo_of != format::no_tensor) fill_halo(s.halo_of);
+      if (s.halo_of != format::no_tensor) refill_halo(s.halo_of);
       s.run(s.memory, context_);
+      after(i);
     }
   }
 
@@ -111,11 +128,23 @@ private:
     return selected_isa();
   }
 
-  static std::size_t tables_bytes(const model& m) noexcept {
-    return round_up(m.ops().size() * sizeof(step), format::alignment) +
-           round_up(m.tensors().size() * sizeof(ops::operand), format::alignment) +
-           round_up(m.tensors().size() * sizeof(tensor_layout), format::alignment) +
-           round_up(m.tensors().size() * sizeof(state_ring), format::alignment);
+  static constexpr std::size_t tables_bytes(std::size_t ops, std::size_t tensors) noexcept {
+    return round_up(ops * sizeof(step), format::alignment) +
+           round_up(tensors * sizeof(ops::operand), format::alignment) +
+           round_up(tensors * sizeof(tensor_layout), format::alignment) +
+           round_up(tensors * sizeof(state_ring), format::alignment);
+  }
+
+  static result<session> place(const model& m, std::span<std::byte> arena, const plan_view& plan, isa level,
+                               const session_options& options) noexcept {
+    if (reinterpret_cast<std::uintptr_t>(arena.data()) % format::alignment != 0)
+      return failure{errc::arena_too_small, "the arena must start at a multiple of 64 bytes"};
+    if (arena.size() < required(plan))
+      return failure{errc::arena_too_small, "the arena is smaller than session::required() says"};
+    session s(m, arena, options.exec);
+    if (auto ok = s.build(plan, level, options.general); !ok) return ok.error();
+    s.reset();
+    return s;
   }
 
   template <class T>
@@ -126,7 +155,7 @@ private:
     return first;
   }
 
-  result<void> build(const memory_plan& plan, isa level, ops::find_operator general) noexcept {
+  result<void> build(const plan_view& plan, isa level, ops::find_operator general) noexcept {
     const std::size_t tensors = model_.tensors().size();
     steps_ = table<step>(model_.ops().size());
     operands_ = table<ops::operand>(tensors);
@@ -135,10 +164,12 @@ private:
     std::memset(arena_, 0, plan.bytes);
     context_.scratch = arena_ + plan.scratch;
     for (std::uint32_t i = 0; i < tensors; ++i) bind(i, plan.tensors[i], rings[i]);
+    const std::span<std::byte> temporary(arena_ + plan.temporary, arena_ + plan.bytes);
     for (std::uint32_t i = 0; i < model_.ops().size(); ++i)
-      if (auto ok = prepare_op(i, plan.ops[i], level, general); !ok) return ok.error();
+      if (auto ok = prepare_op(i, plan.ops[i], temporary, level, general); !ok) return ok.error();
+    if (!temporary.empty()) std::memset(temporary.data(), 0, temporary.size());
     for (std::uint32_t i = 0; i < tensors; ++i)
-      if (model_.tensors()[i].kind == format::tensor_kind::input && has_halo(i)) fill_halo(i);
+      if (model_.tensors()[i].kind == format::tensor_kind::input && has_halo(layouts_[i])) refill_halo(i);
     return {};
   }
 
@@ -166,10 +197,12 @@ private:
     }
   }
 
-  result<void> prepare_op(std::uint32_t index, const op_place& place, isa level, ops::find_operator general) noexcept {
+  result<void> prepare_op(std::uint32_t index, const op_place& place, std::span<std::byte> temporary, isa level,
+                          ops::find_operator general) noexcept {
     const ops::op_view op(model_, index);
     ops::op_binding binding;
     binding.level = level;
+    binding.temporary = temporary;
     for (std::uint32_t k = 0; k < op.inputs(); ++k)
       if (op.has_input(k)) binding.input[k] = operands_[op.input_index(k)];
     if (op.outputs() != 0) binding.output = operands_[op.output_index(0)];
@@ -177,28 +210,13 @@ private:
     const ops::op_definition* definition = ops::find_definition(op.kind(), general);
     std::byte* const memory = arena_ + place.offset;
     steps_[index] = {definition->run, memory, format::no_tensor};
-    if (op.outputs() != 0 && has_halo(op.output_index(0))) steps_[index].halo_of = op.output_index(0);
+    if (op.outputs() != 0 && has_halo(layouts_[op.output_index(0)])) steps_[index].halo_of = op.output_index(0);
     return definition->prepare(op, binding, {memory, place.bytes});
   }
 
-  bool has_halo(std::uint32_t index) const noexcept {
-    const tensor_layout& l = layouts_[index];
-    return l.top + l.left + l.bottom + l.right != 0;
-  }
-
-  /// The frame around a u8 tensor becomes its zero point, so that padding reads as 0.0.
-  void fill_halo(std::uint32_t index) noexcept {
-    const ops::operand& o = operands_[index];
-    const tensor_layout& l = layouts_[index];
-    if (o.state != nullptr) return;
-    const int value = model_.tensors()[index].zero_point;
-    auto* const first = reinterpret_cast<std::uint8_t*>(o.data);
-    auto* const origin = first - l.top * o.row - l.left * o.pixel;
-    const auto bytes = [](std::ptrdiff_t n) { return static_cast<std::size_t>(n); };
-    std::memset(origin, value, bytes(l.top * o.row + l.left * o.pixel));
-    const std::ptrdiff_t inside = o.shape.w * o.pixel, gap = o.row - inside;
-    for (std::ptrdiff_t y = 0; y + 1 < o.shape.h; ++y) std::memset(first + y * o.row + inside, value, bytes(gap));
-    std::memset(first + (o.shape.h - 1) * o.row + inside, value, bytes(l.right * o.pixel + l.bottom * o.row));
+  void refill_halo(std::uint32_t index) noexcept {
+    if (operands_[index].state == nullptr)
+      fill_halo(operands_[index], layouts_[index], model_.tensors()[index].zero_point);
   }
 
   model model_;

@@ -25,7 +25,7 @@ using conv_s4_variants = kernel_list<conv_u8s4_impl::x86_avx512vnni, conv_u8s4_i
 using conv_s4_variants = kernel_list<conv_u8s4_impl::generic>;
 #endif
 
-inline const conv_kernel& conv_s4_kernel_for(isa level) noexcept {
+constexpr const conv_kernel& conv_s4_kernel_for(isa level) noexcept {
   return *conv_s4_variants::choose(
       level, []<class V>(std::type_identity<V>) -> const conv_kernel* { return &conv_kernel_of<V>; });
 }
@@ -49,7 +49,7 @@ inline bool keep_nibbles(const conv_geometry& g, std::int32_t group, std::int64_
 }
 
 /// Bytes that conv_s4_pack() needs.
-inline std::size_t conv_s4_pack_bytes(const conv_geometry& g, std::int32_t group, isa level) noexcept {
+constexpr std::size_t conv_s4_pack_bytes(const conv_geometry& g, std::int32_t group, isa level) noexcept {
   return conv_impl::pack_bytes(g, group, conv_s4_kernel_for(level));
 }
 

@@ -39,18 +39,18 @@ using conv_variants = kernel_list<conv_u8s8_impl::generic>;
 #endif
 
 /// The variant that a machine with `level` runs.
-inline const conv_kernel& conv_kernel_for(isa level) noexcept {
+constexpr const conv_kernel& conv_kernel_for(isa level) noexcept {
   return *conv_variants::choose(
       level, []<class V>(std::type_identity<V>) -> const conv_kernel* { return &conv_kernel_of<V>; });
 }
 
 namespace conv_impl {
 
-inline std::size_t offset_bytes(const conv_geometry& g) noexcept {
+constexpr std::size_t offset_bytes(const conv_geometry& g) noexcept {
   return round_up(static_cast<std::size_t>(g.quads()) * sizeof(std::int32_t), 64);
 }
 
-inline std::size_t pack_bytes(const conv_geometry& g, std::int32_t group, const conv_kernel& kernel) noexcept {
+constexpr std::size_t pack_bytes(const conv_geometry& g, std::int32_t group, const conv_kernel& kernel) noexcept {
   return offset_bytes(g) + round_up(kernel.pack_bytes(g, group), 64);
 }
 
@@ -72,7 +72,7 @@ inline conv_packed pack(const conv_geometry& g, const conv_kernel& kernel, const
 }  // namespace conv_impl
 
 /// Bytes that conv_pack() needs.
-inline std::size_t conv_pack_bytes(const conv_geometry& g, isa level) noexcept {
+constexpr std::size_t conv_pack_bytes(const conv_geometry& g, isa level) noexcept {
   return conv_impl::pack_bytes(g, 0, conv_kernel_for(level));
 }
 

@@ -25,6 +25,20 @@ struct work {
   }
 };
 
+/// Length of the dot products of a matrix product, whichever of its operands are transposed: the second one's last two
+/// extents over the columns of the result.
+inline std::uint64_t matmul_depth(const model& m, const format::op_row& op) noexcept {
+  const format::tensor_row& b = m.tensors()[m.inputs(op)[1]];
+  const format::tensor_row& y = m.tensors()[m.outputs(op)[0]];
+  if (b.rank == 0) return 1;
+  const auto dim = [](const format::tensor_row& t, int i) {
+    return static_cast<std::uint64_t>(t.dims[static_cast<std::size_t>(i)]);
+  };
+  if (b.rank == 1) return dim(b, 0);
+  const std::uint64_t columns = y.rank == 0 ? 1 : dim(y, y.rank - 1);
+  return columns == 0 ? 0 : dim(b, b.rank - 1) * dim(b, b.rank - 2) / columns;
+}
+
 inline work work_of(const model& m, const format::op_row& op) noexcept {
   const auto in = m.inputs(op);
   const auto elements = [&](std::uint32_t tensor) { return verify_impl::elements(m.tensors()[tensor]); };
@@ -44,6 +58,16 @@ inline work work_of(const model& m, const format::op_row& op) noexcept {
     case op_kind::attention:  // scores and weighted sum
       w.multiply_adds = 2 * elements(in[0]) * static_cast<std::uint64_t>(m.tensors()[in[1]].dims[0]);
       break;
+    case op_kind::nd_conv:
+    case op_kind::nd_conv_integer:
+      if (elements(in[1]) != 0)
+        w.multiply_adds = elements(m.outputs(op)[0]) * verify_impl::depth(m.tensors()[in[1]]);
+      break;
+    case op_kind::nd_conv_transpose:  // weights (I, O / group, window)
+      if (elements(in[1]) != 0) w.multiply_adds = elements(in[0]) * verify_impl::depth(m.tensors()[in[1]]);
+      break;
+    case op_kind::nd_matmul:
+    case op_kind::nd_matmul_integer: w.multiply_adds = elements(m.outputs(op)[0]) * matmul_depth(m, op); break;
     default: break;
   }
   return w;

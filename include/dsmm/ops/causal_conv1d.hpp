@@ -25,6 +25,7 @@ struct causal_conv1d_op {
   static result<op_request> request(const op_view& op, isa level) noexcept {
     op_request r;
     r.prepared_bytes = form(op).prepared_bytes(level);
+    r.temporary_bytes = dense_bytes(op, 1);
     r.state_extra[4] = static_cast<std::uint32_t>(op.input(0).dims[0]);  // past and new steps as one block
     return r;
   }

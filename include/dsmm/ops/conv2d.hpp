@@ -92,7 +92,7 @@ struct conv_form {
 
   /// `pixel` is the distance of two input pixels in bytes. Where channels are not padded in memory (pictures), the taps
   /// of a row lie side by side, and 5 x 5 on one channel is 5 runs of 5 bytes instead of 25 padded dwords.
-  static conv_form of(const format::tensor_row& w, std::int32_t stride_h, std::int32_t stride_w,
+  static constexpr conv_form of(const format::tensor_row& w, std::int32_t stride_h, std::int32_t stride_w,
                       std::int32_t dilation_h, std::int32_t dilation_w, std::int32_t groups, std::ptrdiff_t pixel,
                       extents output) noexcept {
     conv_form f;
@@ -130,7 +130,7 @@ struct conv_form {
   }
 };
 
-/// Packs weights (input 1), bias (2) and scale (3) of a convolution-like op. Errors: bad_value, too_large.
+/// Packs weights (input 1), bias (2) and scale (3) of a convolution-like op. Errors: bad_value.
 inline result<packed_conv> pack_conv(const op_view& op, const conv_form& form, const op_binding& bind, bool relu,
                                      std::span<std::byte> memory) noexcept {
   const auto groups = static_cast<std::size_t>(form.groups);
@@ -138,9 +138,8 @@ inline result<packed_conv> pack_conv(const op_view& op, const conv_form& form, c
   const format::tensor_row& w = op.input(1);
   const auto depth =
       static_cast<std::size_t>(w.dims[1]) * static_cast<std::size_t>(w.dims[2]) * static_cast<std::size_t>(w.dims[3]);
-  auto w8 = dense_weights(op, 1, channels, depth);
-  if (!w8) return w8.error();
-  auto tables = fill_conv_tables(op, {w8->data(), w8->size()}, channels, memory.data());
+  const std::span<const std::int8_t> w8 = dense_weights(op, 1, channels, depth, bind.temporary);
+  auto tables = fill_conv_tables(op, w8, channels, memory.data());
   if (!tables) return tables.error();
 
   packed_conv p;
@@ -160,7 +159,7 @@ inline result<packed_conv> pack_conv(const op_view& op, const conv_form& form, c
   const std::uint8_t* const scales = op.constant<std::uint8_t>(1) + channels * ((depth + 1) / 2);
   for (std::size_t g = 0; g < groups; ++g, at += round_up(form.packed_bytes(bind.level), 64)) {
     const std::size_t first = g * static_cast<std::size_t>(form.geometry.out_channels);
-    const std::int8_t* const dense = w8->data() + first * depth;
+    const std::int8_t* const dense = w8.data() + first * depth;
     ::new (p.groups + g) kernels::conv_packed(
         form.nibbles(bind.level) ? kernels::conv_s4_pack(form.geometry, bind.level,
                                                          {dense, scales + first * runs, form.group}, row, pixel, at)
@@ -186,6 +185,7 @@ struct conv2d_op {
     // Merged or not is known only with the layout: ask for the larger of the two.
     const conv_form plain = form(op, -1), merged = form(op, op.input(1).dims[3]);
     r.prepared_bytes = std::max(plain.prepared_bytes(level), merged.prepared_bytes(level));
+    r.temporary_bytes = dense_bytes(op, 1);
     return r;
   }
 

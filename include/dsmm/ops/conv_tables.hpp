@@ -3,12 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/checked.hpp"
-#include "dsmm/core/fixed_array.hpp"
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/kernels/i4s.hpp"
@@ -17,15 +15,19 @@
 /// What every convolution-like op derives from its constants: int8 weights and the per-channel epilogue.
 namespace dsmm::inline DSMM_ABI::ops {
 
-/// The weights of constant input `i` as int8, (rows, depth) dense. Errors: too_large (no memory for the copy).
-inline result<fixed_array<std::int8_t>> dense_weights(const op_view& op, std::uint32_t i, std::size_t rows,
-                                                      std::size_t depth) noexcept {
-  fixed_array<std::int8_t> w8(rows * depth);
-  if (!w8.valid()) return op.fail(errc::too_large, "no memory to unpack the weights");
-  if (type_of(op.input(i)) == dtype::i4s)
-    kernels::expand_i4s(op.constant<std::uint8_t>(i), rows, depth, op.input(i).group, w8.data());
-  else std::memcpy(w8.data(), op.constant<std::int8_t>(i), rows * depth);
-  return w8;
+/// Bytes that dense_weights() unpacks into: none for int8 weights, which are read where they lie in the file.
+inline std::size_t dense_bytes(const op_view& op, std::uint32_t i) noexcept {
+  const format::tensor_row& w = op.input(i);
+  return type_of(w) == dtype::i4s ? static_cast<std::size_t>(verify_impl::elements(w)) : 0;
+}
+
+/// The weights of constant input `i` as int8, (rows, depth) dense. temporary  at least dense_bytes(op, i) bytes.
+inline std::span<const std::int8_t> dense_weights(const op_view& op, std::uint32_t i, std::size_t rows,
+                                                  std::size_t depth, std::span<std::byte> temporary) noexcept {
+  if (type_of(op.input(i)) != dtype::i4s) return {op.constant<std::int8_t>(i), rows * depth};
+  auto* const w8 = reinterpret_cast<std::int8_t*>(temporary.data());
+  kernels::expand_i4s(op.constant<std::uint8_t>(i), rows, depth, op.input(i).group, w8);
+  return {w8, rows * depth};
 }
 
 /// Per-channel epilogue of acc -> y, arrays of `channels` rounded up to a multiple of 64 (zeros behind).

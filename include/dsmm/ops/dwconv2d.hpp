@@ -31,16 +31,16 @@ struct dwconv2d_op {
     op_request r;
     r.input_halo[0] = window_of(op).halo_around(shape_of(op.input(0)), shape_of(op.output()));
     r.prepared_bytes = conv_tables::bytes(channels(op)) + kernels::dw_pack_bytes(geometry(op), level);
+    r.temporary_bytes = dense_bytes(op, 1);
     return r;
   }
 
   static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p,
                               std::span<std::byte> memory) noexcept {
     const format::tensor_row& w = op.input(1);
-    auto w8 =
-        dense_weights(op, 1, channels(op), static_cast<std::size_t>(w.dims[1]) * static_cast<std::size_t>(w.dims[2]));
-    if (!w8) return w8.error();
-    auto tables = fill_conv_tables(op, {w8->data(), w8->size()}, channels(op), memory.data());
+    const std::size_t taps = static_cast<std::size_t>(w.dims[1]) * static_cast<std::size_t>(w.dims[2]);
+    const std::span<const std::int8_t> w8 = dense_weights(op, 1, channels(op), taps, bind.temporary);
+    auto tables = fill_conv_tables(op, w8, channels(op), memory.data());
     if (!tables) return tables.error();
     p.input = bind.input[0];
     p.output = bind.output;
@@ -50,7 +50,7 @@ struct dwconv2d_op {
     const auto pad = static_cast<std::int32_t>(p.output.pixel - p.output.shape.c);
     p.epilogue = {tables->bias, tables->multiplier, tables->shift, tables->factor, zero, relu ? zero : 0, 255, relu,
                   pad};
-    p.packed = kernels::dw_pack(geometry(op), bind.level, w8->data(), p.input.row, p.input.pixel,
+    p.packed = kernels::dw_pack(geometry(op), bind.level, w8.data(), p.input.row, p.input.pixel,
                                 memory.data() + conv_tables::bytes(channels(op)));
     const spatial_window window = window_of(op);
     p.first_tap = window.pad_top * p.input.row + window.pad_left * p.input.pixel;

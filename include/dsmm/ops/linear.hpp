@@ -24,6 +24,7 @@ struct linear_op {
   static result<op_request> request(const op_view& op, isa level) noexcept {
     op_request r;
     r.prepared_bytes = form(op).prepared_bytes(level);
+    r.temporary_bytes = dense_bytes(op, 1);
     return r;
   }
 

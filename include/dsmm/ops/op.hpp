@@ -58,8 +58,8 @@ private:
   std::uint32_t index_;
 };
 
-inline extents shape_of(const format::tensor_row& t) noexcept { return {t.dims[0], t.dims[1], t.dims[2]}; }
-inline dtype type_of(const format::tensor_row& t) noexcept { return static_cast<dtype>(t.type); }
+constexpr extents shape_of(const format::tensor_row& t) noexcept { return {t.dims[0], t.dims[1], t.dims[2]}; }
+constexpr dtype type_of(const format::tensor_row& t) noexcept { return static_cast<dtype>(t.type); }
 inline quantization quantization_of(const format::tensor_row& t) noexcept { return {t.scale, t.zero_point}; }
 
 inline constexpr std::uint32_t max_inputs = 16;
@@ -75,6 +75,7 @@ struct op_request {
   std::array<std::uint32_t, max_inputs> state_extra{};  ///< extra rows that the ring of a state input must keep
   std::size_t prepared_bytes = 0;                       ///< packed weights and tables; kept
   std::size_t scratch_bytes = 0;                        ///< valid during run() only
+  std::size_t temporary_bytes = 0;                      ///< valid during prepare() only
 };
 
 /// Where an op finds a tensor at run time. A state has moved by the next run, so its view is asked for each time.
@@ -103,6 +104,7 @@ struct op_binding {
   operand output{};
   std::array<operand, 2> more{};  ///< outputs 1 and 2
   isa level{};
+  std::span<std::byte> temporary;  ///< at least the temporary_bytes that the op asked for
 };
 
 struct run_context {

@@ -14,7 +14,7 @@ struct spatial_window {
   std::int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w;
 
   /// What output y reads beyond the edges of input x.
-  halo halo_around(extents x, extents y) const noexcept {
+  constexpr halo halo_around(extents x, extents y) const noexcept {
     const auto beyond = [](std::int32_t out, std::int32_t stride, std::int32_t kernel, std::int32_t dilation,
                            std::int32_t pad, std::int32_t in) {
       const std::int32_t last = (out - 1) * stride + (kernel - 1) * dilation - pad;

@@ -22,7 +22,7 @@ namespace dsmm::inline DSMM_ABI::kernels::conv_u8s4_impl {
 struct x86_avx2 {
   static constexpr isa required = isa::x86_avx2;
 
-  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
+  static constexpr std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
     return conv_u8s8_impl::panel_pack<layout>::pack_bytes(g, group);
   }
   static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
@@ -46,7 +46,7 @@ private:
   struct layout {
     static constexpr bool nibbles = true, sums = false;
     static constexpr std::int32_t max_width = 16;
-    static std::int32_t width(std::int32_t) noexcept { return 16; }
+    static constexpr std::int32_t width(std::int32_t) noexcept { return 16; }
     static constexpr std::size_t quad_bytes(std::size_t) noexcept { return 32; }
     static void put(const std::int8_t (*quad)[4], std::size_t, std::int8_t* out) noexcept {
       const auto* const values = reinterpret_cast<const std::int8_t*>(quad);

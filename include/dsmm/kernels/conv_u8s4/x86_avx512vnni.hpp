@@ -20,7 +20,7 @@ namespace dsmm::inline DSMM_ABI::kernels::conv_u8s4_impl {
 struct x86_avx512vnni {
   static constexpr isa required = isa::x86_avx512vnni;
 
-  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
+  static constexpr std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
     return conv_u8s8_impl::panel_pack<layout>::pack_bytes(g, group);
   }
   static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
@@ -42,7 +42,7 @@ private:
   struct layout {
     static constexpr bool nibbles = true, sums = false;
     static constexpr std::int32_t max_width = 32;
-    static std::int32_t width(std::int32_t rest) noexcept { return rest > 16 ? 32 : 16; }
+    static constexpr std::int32_t width(std::int32_t rest) noexcept { return rest > 16 ? 32 : 16; }
     static constexpr std::size_t quad_bytes(std::size_t channels) noexcept { return channels * 2; }
     static void put(const std::int8_t (*quad)[4], std::size_t channels, std::int8_t* out) noexcept {
       const auto* const values = reinterpret_cast<const std::int8_t*>(quad);

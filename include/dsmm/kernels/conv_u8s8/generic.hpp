@@ -114,7 +114,7 @@ namespace conv_u8s8_impl {
 struct generic {
   static constexpr isa required = isa::generic;
 
-  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t) noexcept {
+  static constexpr std::size_t pack_bytes(const conv_geometry& g, std::int32_t) noexcept {
     return static_cast<std::size_t>(g.out_channels) * static_cast<std::size_t>(g.quads()) * 4;
   }
 

@@ -21,7 +21,7 @@ namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 /// Memory: panels, then per panel offsets, ends, row_ends, sums, scales and weights.
 template <class Layout>
 struct panel_pack {
-  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
+  static constexpr std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
     std::size_t bytes = round_up(static_cast<std::size_t>(count(g)) * sizeof(conv_panel), 64);
     for (std::int32_t o = 0; o < g.out_channels; o += Layout::width(g.out_channels - o)) {
       const auto width = static_cast<std::size_t>(Layout::width(g.out_channels - o));
@@ -49,13 +49,13 @@ struct panel_pack {
   }
 
 private:
-  static std::int32_t count(const conv_geometry& g) noexcept {
+  static constexpr std::int32_t count(const conv_geometry& g) noexcept {
     std::int32_t n = 0;
     for (std::int32_t o = 0; o < g.out_channels; o += Layout::width(g.out_channels - o)) ++n;
     return n;
   }
-  static std::int32_t depth(const conv_geometry& g) noexcept { return g.kernel_h * g.kernel_w * g.in_channels; }
-  static std::int32_t segments(const conv_geometry& g, std::int32_t group) noexcept {
+  static constexpr std::int32_t depth(const conv_geometry& g) noexcept { return g.kernel_h * g.kernel_w * g.in_channels; }
+  static constexpr std::int32_t segments(const conv_geometry& g, std::int32_t group) noexcept {
     return Layout::nibbles && group != 0 ? (depth(g) + group - 1) / group : 0;
   }
 

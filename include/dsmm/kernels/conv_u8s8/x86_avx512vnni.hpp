@@ -19,7 +19,7 @@ namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 struct x86_avx512vnni {
   static constexpr isa required = isa::x86_avx512vnni;
 
-  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
+  static constexpr std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
     return panel_pack<layout>::pack_bytes(g, group);
   }
   static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
@@ -41,7 +41,7 @@ private:
   struct layout {
     static constexpr bool nibbles = false, sums = false, grouped = false;
     static constexpr std::int32_t max_width = 48, runs_of_4 = 3, runs_of_7 = 2;
-    static std::int32_t width(std::int32_t rest) noexcept {
+    static constexpr std::int32_t width(std::int32_t rest) noexcept {
       return rest > 48 ? 32 : rest > 32 ? 48 : rest > 16 ? 32 : 16;
     }
     static constexpr std::size_t quad_bytes(std::size_t channels) noexcept { return channels * 4; }

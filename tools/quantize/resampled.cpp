@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/picture/picture.hpp"
+#include "tools/quantize/resampled.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
 
 namespace dsmm::inline DSMM_ABI::tools {
 
@@ -49,7 +54,7 @@ std::vector<float> resampled(const picture& in, int width, int height, bool stre
       for (std::size_t k = 0; k < across[x].weights.size(); ++k)
         for (std::size_t c = 0; c < 3; ++c)
           rows[(y * w + x) * 3 + c] +=
-              across[x].weights[k] * in.rgb[(y * source + static_cast<std::size_t>(across[x].first) + k) * 3 + c];
+              across[x].weights[k] * in.pixels[(y * source + static_cast<std::size_t>(across[x].first) + k) * 3 + c];
   std::vector<float> out(static_cast<std::size_t>(height) * w * 3);
   for (std::size_t y = 0; y < static_cast<std::size_t>(height); ++y)
     for (std::size_t i = 0; i < w * 3; ++i) {
