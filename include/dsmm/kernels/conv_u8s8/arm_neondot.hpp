@@ -21,7 +21,7 @@ namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 struct arm_neondot {
   static constexpr isa required = isa::arm_neondot;
 
-  static std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
+  static constexpr std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
     return panel_pack<layout>::pack_bytes(g, group);
   }
   static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {

@@ -54,7 +54,9 @@ private:
     for (std::int32_t o = 0; o < g.out_channels; o += Layout::width(g.out_channels - o)) ++n;
     return n;
   }
-  static constexpr std::int32_t depth(const conv_geometry& g) noexcept { return g.kernel_h * g.kernel_w * g.in_channels; }
+  static constexpr std::int32_t depth(const conv_geometry& g) noexcept {
+    return g.kernel_h * g.kernel_w * g.in_channels;
+  }
   static constexpr std::int32_t segments(const conv_geometry& g, std::int32_t group) noexcept {
     return Layout::nibbles && group != 0 ? (depth(g) + group - 1) / group : 0;
   }
