@@ -41,7 +41,7 @@ private:
   struct layout {
     static constexpr bool nibbles = false, sums = false;
     static constexpr std::int32_t max_width = 16;
-    static std::int32_t width(std::int32_t) noexcept { return 16; }
+    static constexpr std::int32_t width(std::int32_t) noexcept { return 16; }
     static constexpr std::size_t quad_bytes(std::size_t) noexcept { return 64; }
     static void put(const std::int8_t (*quad)[4], std::size_t, std::int8_t* out) noexcept {
       std::memcpy(out, quad, 64);

@@ -42,7 +42,7 @@ private:
   struct layout {
     static constexpr bool nibbles = false, sums = false;
     static constexpr std::int32_t max_width = 8;
-    static std::int32_t width(std::int32_t) noexcept { return 8; }
+    static constexpr std::int32_t width(std::int32_t) noexcept { return 8; }
     static constexpr std::size_t quad_bytes(std::size_t) noexcept { return 64; }
     static void put(const std::int8_t (*quad)[4], std::size_t channels, std::int8_t* out) noexcept {
       for (std::size_t o = 0; o < channels; ++o)
