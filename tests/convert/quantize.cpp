@@ -11,7 +11,7 @@
 
 #include "dsmm/core/rng.hpp"
 #include "dsmm/core/thread_pool.hpp"
-#include "tests/convert/general_ops.hpp"
+#include "dsmm/ops/nd/registry.hpp"
 
 using namespace dsmm;
 using convert::quantize_options;
@@ -91,7 +91,7 @@ quantize_options options_of(std::int32_t bits) {
   quantize_options o;
   o.bits = bits;
   o.group = 32;
-  o.run.general = &find_general_op;
+  o.run.general = &dsmm::ops::nd::find_definition;
   return o;
 }
 
@@ -99,7 +99,7 @@ std::vector<float> scores_of(const file_bytes& file, std::uint32_t threads, std:
   thread_pool pool(threads);
   session_options options;
   options.exec = pool.handle();
-  options.general = &find_general_op;
+  options.general = &dsmm::ops::nd::find_definition;
   const auto m = model::open(file.bytes());
   REQUIRE(m.has_value());
   auto arena = file_bytes::allocate(*session::required(*m, options));
