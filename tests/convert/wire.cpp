@@ -53,7 +53,8 @@ TEST_CASE("lists are read packed and unpacked") {
   for (convert::wire_field f; reader.next(f);) REQUIRE(convert::append_integers(f, out));
   CHECK(out == std::vector<std::int64_t>{1, 300, -2, 7});
   convert::wire_field f;
-  convert::wire_reader odd(onnx_writer::bytes(std::string("\x0A\x03xyz", 5)));
+  const std::string three_bytes("\x0A\x03xyz", 5);
+  convert::wire_reader odd(onnx_writer::bytes(three_bytes));
   REQUIRE(odd.next(f));
   std::vector<float> floats;
   CHECK(!convert::append_reals(f, floats));
