@@ -78,10 +78,16 @@ file_bytes small_net() {
   return std::move(*file);
 }
 
-/// Smooth pictures, another one for every index.
+/// Slopes with a little noise, so that neighbours resemble each other; another picture for every index.
 convert::sample_set pictures(std::size_t count, std::uint64_t seed) {
   return {count, [seed](std::size_t i, std::span<const std::span<std::byte>> in) -> result<void> {
-            const std::vector<float> v = random_values(768, -1.0f, 1.0f, seed + i);
+            const std::vector<float> slope = random_values(9, -1.0f, 1.0f, seed + i);  // three per channel
+            std::vector<float> v = random_values(768, -0.1f, 0.1f, seed + i + 1000);
+            for (std::size_t k = 0; k < v.size(); ++k) {
+              const std::size_t c = k / 256, y = k / 16 % 16, x = k % 16;
+              v[k] += 0.5f * slope[3 * c] + slope[3 * c + 1] * (static_cast<float>(x) / 16.0f - 0.5f) +
+                      slope[3 * c + 2] * (static_cast<float>(y) / 16.0f - 0.5f);
+            }
             std::memcpy(in[0].data(), v.data(), in[0].size());
             return {};
           }};
