@@ -32,11 +32,13 @@ inline outcome exercise(std::span<const std::byte> bytes) {
   sink = sink + static_cast<unsigned>(m->meta("product").value_or("").size());
 
   constexpr std::size_t most = 4 << 20;
-  const auto need = dsmm::session::required(*m, {.general = &dsmm::ops::nd::find_definition});
+  dsmm::session_options options;
+  options.general = &dsmm::ops::nd::find_definition;
+  const auto need = dsmm::session::required(*m, options);
   if (!need || *need > most) return outcome::opened;
   auto arena = dsmm::file_bytes::allocate(*need);  // exactly as large as asked: what lies beyond, the sanitizer guards
   if (!arena) return outcome::opened;
-  auto s = dsmm::session::prepare(*m, arena->bytes(), {.general = &dsmm::ops::nd::find_definition});
+  auto s = dsmm::session::prepare(*m, arena->bytes(), options);
   if (!s) return outcome::opened;
   for (std::uint32_t p = 0; p < m->programs().size(); ++p) sink = sink + dsmm::run_digest(*s, p, 1, 2)[0];
   return outcome::ran;
