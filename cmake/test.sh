@@ -65,14 +65,19 @@ gst_flags=$(pkg-config --cflags gstreamer-1.0 gstreamer-base-1.0 gstreamer-video
 
 # one_header COMPILER HEADER: includes it twice in an empty unit.
 one_header() {
-  local extra=""
+  local extra="" compiler=$1
   case $2 in
+    */arm_*)  # by the cross compiler, once
+      [ "$1" = g++ ] || return 0
+      [ "$(uname -m)" = aarch64 ] || compiler=aarch64-linux-gnu-g++
+      command -v "$compiler" >/dev/null || return 0
+      ;;
     include/dsmm/gst/*) [ -n "$gst_flags" ] || return 0; extra=$gst_flags ;;
     include/dsmm/opencv/*) [ -d /usr/include/opencv4 ] || return 0; extra="-isystem /usr/include/opencv4" ;;
     */x86_*) [ "$(uname -m)" = x86_64 ] || return 0 ;;
   esac
   local name=${2#include/}
-  printf '#include "%s"\n#include "%s"\n' "$name" "$name" | "$1" "${flags[@]}" $extra - || { echo "not alone: $2"; return 1; }
+  printf '#include "%s"\n#include "%s"\n' "$name" "$name" | "$compiler" "${flags[@]}" $extra - || { echo "not alone: $2"; return 1; }
 }
 
 headers_alone() {

@@ -161,3 +161,5 @@ private:
 };
 
 }  // namespace dsmm::inline DSMM_ABI::ops::nd
+
+#include "dsmm/ops/nd/definitions.hpp"  // find_kernel; last, because its rows are made of what stands here
