@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "dsmm/core/rng.hpp"
 #include "dsmm/dsmm.hpp"
 
 namespace {
@@ -33,7 +34,7 @@ int main(int argc, char** argv) {
   std::printf("%s: %zu bytes, verify %.2f ms", argv[1], file->bytes().size(), verify);
   if (auto first = dsmm::inspector::open(file->bytes())) {
     std::printf(", arm %.2f ms", median_ms(20, [&] { fine = dsmm::inspector::open(file->bytes()).has_value(); }));
-    dsmm::inspector& inspector = **first;
+    dsmm::inspector& inspector = *first;
     if (inspector.width() != 0) {
       const auto w = inspector.width(), h = inspector.height();
       std::vector<std::uint8_t> pixels(static_cast<std::size_t>(w) * static_cast<std::size_t>(h));

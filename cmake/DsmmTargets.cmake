@@ -7,13 +7,8 @@ target_include_directories(dsmm INTERFACE
 # g++ fuses a * b + c by default where the CPU can: other bits than on a box that cannot.
 target_compile_options(dsmm INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 
-# Optional: the operators compiled once, for projects with many units (or several that include a session).
-add_library(dsmm_compiled STATIC EXCLUDE_FROM_ALL
-  ${PROJECT_SOURCE_DIR}/src/ops.cpp ${PROJECT_SOURCE_DIR}/src/general_ops.cpp)
-add_library(dsmm::compiled ALIAS dsmm_compiled)
-target_link_libraries(dsmm_compiled PUBLIC dsmm)
-target_compile_definitions(dsmm_compiled PUBLIC DSMM_COMPILED=1)
-set_target_properties(dsmm_compiled PROPERTIES POSITION_INDEPENDENT_CODE ON)
+include(cmake/DsmmCompiled.cmake)
+dsmm_add_compiled(${PROJECT_SOURCE_DIR}/src)
 
 find_package(PkgConfig QUIET)
 if(PKG_CONFIG_FOUND)

@@ -101,6 +101,7 @@ for stage in "${stages[@]}"; do
       if command -v clang++ >/dev/null; then check "headers alone, clang++" headers_alone clang++; else skip "headers alone with clang++: not installed"; fi
       check "two units of different -march" bash tests/odr/run.sh
       check "a consumer with nothing but -I include" bash tests/consumer/include_only.sh
+      check "declarations alone are light" bash tests/consumer/declarations.sh
       check "a net that does not fit does not compile" bash tests/models/net_misfits.sh
       ;;
     gcc) preset dev ;;

@@ -13,13 +13,13 @@ int main(int argc, char** argv) {
   auto inspector = dsmm::inspector::open(model->bytes());
   if (!inspector) return std::printf("cannot use this model: %s\n", inspector.error().text), 1;
 
-  const int width = (*inspector)->width(), height = (*inspector)->height();
+  const int width = inspector->width(), height = inspector->height();
   if (pixels->bytes().size() < std::size_t(width) * std::size_t(height)) return std::puts("the frame is too short"), 1;
   const auto* data = reinterpret_cast<const unsigned char*>(pixels->bytes().data());
   const dsmm::frame_view frame{data, width, height, width, dsmm::pixel_format::gray8};
-  const dsmm::inspection& result = (*inspector)->inspect(frame, {}, {.frame_id = 1, .arrival = dsmm::steady_now()});
+  const dsmm::inspection& result = inspector->inspect(frame, {}, {.frame_id = 1, .arrival = dsmm::steady_now()});
 
   std::printf("%s (%s), score %.3f, threshold %.3f, %zu regions, %.2f ms\n", dsmm::to_string(result.verdict),
               dsmm::to_string(result.reason), double(result.score), double(result.threshold), result.regions.size(),
-              double(result.latency.count()) * 1e-6);
+              result.latency.milliseconds());
 }

@@ -1,14 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-// Part of the library dsmm::compiled: every general operator once.
-#include "dsmm/ops/nd/definitions.hpp"
-#include "dsmm/ops/nd/registry.hpp"
-
-namespace dsmm::inline DSMM_ABI::ops::nd {
-
-const op_definition* find_definition(std::uint32_t kind) noexcept {
-  for (const op_definition& d : definitions)
-    if (static_cast<std::uint32_t>(d.kind) == kind) return &d;
-  return nullptr;
-}
-
-}  // namespace dsmm::inline DSMM_ABI::ops::nd
+// Part of the library dsmm::compiled.
+#include "dsmm/ops/nd/registry.inl.hpp"

@@ -1,15 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-// The library dsmm::compiled: every operator once, for projects with many units. Users of it define DSMM_COMPILED=1.
-#include "dsmm/ops/definitions.hpp"
-#include "dsmm/ops/registry.hpp"
-
-namespace dsmm::inline DSMM_ABI::ops {
-
-const op_definition* find_definition(std::uint32_t kind, find_operator general) noexcept {
-  if (is_general(kind)) return general != nullptr ? general(kind) : nullptr;
-  for (const op_definition& d : definitions)
-    if (static_cast<std::uint32_t>(d.kind) == kind) return &d;
-  return nullptr;
-}
-
-}  // namespace dsmm::inline DSMM_ABI::ops
+// Part of the library dsmm::compiled.
+#include "dsmm/ops/registry.inl.hpp"

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "dsmm/model/model.hpp"
+#include "dsmm/model/op_kind.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
 

@@ -29,9 +29,14 @@
 #define DSMM_TARGET(features)
 #endif
 
-// 1 in units that link dsmm::compiled instead of compiling every operator themselves; set by that target.
+// 1 in units that link dsmm::compiled instead of compiling the definitions (*.inl.hpp) themselves; set by that target.
 #if !defined(DSMM_COMPILED)
 #define DSMM_COMPILED 0
+#endif
+#if DSMM_COMPILED
+#define DSMM_INLINE
+#else
+#define DSMM_INLINE inline
 #endif
 
 /// Whether Arm's dot products can be compiled function by function. clang offers them only to whole units that are

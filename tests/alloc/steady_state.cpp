@@ -78,7 +78,7 @@ void run_line(std::uint32_t threads) {
   options.exec = pool.handle();
   auto made = dsmm::inspector::open(file->bytes(), options);
   if (!made) return expect(false, made.error().text);
-  dsmm::inspector& inspector = **made;
+  dsmm::inspector& inspector = *made;
 
   std::vector<float> vibration(20'000 * 3), force(1'000), heat(100);
   dsmm::rng random(9);

@@ -15,10 +15,12 @@ project(user LANGUAGES CXX)
 find_package(dsmm 0.1 REQUIRED)
 add_executable(hello $root/examples/hello.cpp)
 target_link_libraries(hello PRIVATE dsmm::dsmm)
+add_executable(hello_compiled $root/examples/hello.cpp)
+target_link_libraries(hello_compiled PRIVATE dsmm::compiled)
 TEXT
 cmake -S "$out/user" -B "$out/user/build" -G Ninja -DCMAKE_PREFIX_PATH="$out/prefix"
 cmake --build "$out/user/build"
-[ -x "$out/user/build/hello" ]
+[ -x "$out/user/build/hello" ] && [ -x "$out/user/build/hello_compiled" ]
 if command -v pkg-config >/dev/null; then
   export PKG_CONFIG_PATH
   PKG_CONFIG_PATH=$(dirname "$(find "$out/prefix" -name dsmm.pc)")

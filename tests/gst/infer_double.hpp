@@ -50,18 +50,28 @@ public:
   };
   static inline std::atomic<int> alive{0}, collisions{0}, resets{0};
 
-  static result<std::unique_ptr<inspector_double>> open(std::span<const std::byte> file, const options& o) {
+  static result<inspector_double> open(std::span<const std::byte> file, const options& o) {
     std::istringstream text(std::string(reinterpret_cast<const char*>(file.data()), file.size()));
-    std::unique_ptr<inspector_double> self(new inspector_double(o));
+    inspector_double self(o);
     std::string magic;
     text >> magic;
     if (magic != "double") return failure{errc::bad_magic, "not a model of the double"};
-    text >> self->width_ >> self->height_ >> self->bias_ >> self->slow_ms_;
+    text >> self.width_ >> self.height_ >> self.bias_ >> self.slow_ms_;
     if (!text) return failure{errc::truncated, "the model ends early"};
-    for (need n; text >> n.name >> n.rate_hz >> n.channels;) self->sensors_.push_back(n);
-    self->identity_ = "id" + std::to_string(self->bias_);
-    std::this_thread::sleep_for(std::chrono::milliseconds(self->slow_ms_));
+    for (need n; text >> n.name >> n.rate_hz >> n.channels;) self.sensors_.push_back(n);
+    self.identity_ = "id" + std::to_string(self.bias_);
+    std::this_thread::sleep_for(std::chrono::milliseconds(self.slow_ms_));
     return self;
+  }
+  inspector_double(inspector_double&& other) noexcept
+      : options_(other.options_),
+        width_(other.width_),
+        height_(other.height_),
+        slow_ms_(other.slow_ms_),
+        bias_(other.bias_),
+        sensors_(std::move(other.sensors_)),
+        identity_(std::move(other.identity_)) {
+    ++alive;
   }
   ~inspector_double() { --alive; }
 

@@ -89,7 +89,7 @@ TEST_CASE("dsmminfer with a real model gives the bits that the inspector gives, 
         shared->block.assign({std::chrono::nanoseconds(frame * GST_SECOND / 60), true, false, spans});
         REQUIRE(gst::attach_sensors(in, shared));
       }
-      const inspection& expected = (*direct)->inspect(
+      const inspection& expected = direct->inspect(
           {picture.data(), 64, 64, 64, pixel_format::gray8},
           joined ? std::span<const sensor_span>(spans) : std::span<const sensor_span>(), {frame, steady_now(), false});
       REQUIRE(gst_harness_push(h.get(), in) == GST_FLOW_OK);
@@ -102,7 +102,7 @@ TEST_CASE("dsmminfer with a real model gives the bits that the inspector gives, 
       CHECK(r->score == double{expected.score});
       CHECK(r->image_score == double{expected.image_score});
       CHECK(r->product == "sample");
-      CHECK(r->model == (*direct)->identity());
+      CHECK(r->model == direct->identity());
       CHECK(r->sensors().size() == (joined ? 3 : 0));
       REQUIRE(r->heat.shape == expected.heat.shape);
       int different = 0;

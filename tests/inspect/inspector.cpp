@@ -18,7 +18,7 @@ using std::chrono::nanoseconds;
 
 nanoseconds fake_time{};
 nanoseconds fake_step{};
-nanoseconds fake_now() noexcept { return fake_time += fake_step; }
+dsmm::nanos fake_now() noexcept { return fake_time += fake_step; }
 
 /// A line whose sensors have measured since time 0: any window of it can be asked for.
 struct line {
@@ -63,7 +63,7 @@ struct line {
   }
 };
 
-std::unique_ptr<dsmm::inspector> open(const char* threshold, dsmm::inspector_options options = {}) {
+dsmm::inspector open(const char* threshold, dsmm::inspector_options options = {}) {
   auto file = samples::line_net(threshold).finish();
   REQUIRE(file);
   auto made = dsmm::inspector::open(file->bytes(), options);
@@ -84,9 +84,9 @@ constexpr const char* always = "-1e30";
 TEST_CASE("a whole part with healthy sensors passes or fails by its score") {
   line l;
   auto good = open(never), bad = open(always);
-  CHECK(look(*good, l, milliseconds(500)).verdict == dsmm::verdict::pass);
-  CHECK(look(*bad, l, milliseconds(500)).verdict == dsmm::verdict::fail);
-  CHECK(look(*bad, l, milliseconds(500)).label >= 0);
+  CHECK(look(good, l, milliseconds(500)).verdict == dsmm::verdict::pass);
+  CHECK(look(bad, l, milliseconds(500)).verdict == dsmm::verdict::fail);
+  CHECK(look(bad, l, milliseconds(500)).label >= 0);
 }
 
 TEST_CASE("scores do not depend on how windows overlap") {
@@ -95,8 +95,8 @@ TEST_CASE("scores do not depend on how windows overlap") {
   for (int k = 1; k <= 40; ++k) {
     l.picture[0] = static_cast<std::uint8_t>(k);
     const auto t = nanoseconds(16'666'667) * k;
-    const auto a = look(*wide, l, t, milliseconds(300)).score;
-    const auto b = look(*narrow, l, t, milliseconds(20)).score;
+    const auto a = look(wide, l, t, milliseconds(300)).score;
+    const auto b = look(narrow, l, t, milliseconds(20)).score;
     CHECK(a == b);
   }
 }
@@ -107,7 +107,7 @@ TEST_CASE("every doubt about the picture is UNKNOWN with its reason, whatever th
     auto i = open(threshold);
     const auto spans = l.at(milliseconds(400), milliseconds(200));
     const auto judge = [&](dsmm::frame_view f, bool damaged, nanoseconds age = nanoseconds(0)) {
-      const auto& r = i->inspect(f, spans, {1, dsmm::steady_now() - age, damaged});
+      const auto& r = i.inspect(f, spans, {1, dsmm::steady_now() - age, damaged});
       CHECK(r.verdict == dsmm::verdict::unknown);
       return r.reason;
     };
@@ -138,23 +138,23 @@ TEST_CASE("a part that may be good is UNKNOWN while a required sensor is not wel
       auto good = open(never), bad = open(always);
       auto spans = l.at(milliseconds(400), milliseconds(200));
       spans[sensor].health = health;
-      const auto& r = good->inspect(l.frame(), spans, {0, dsmm::steady_now(), false});
+      const auto& r = good.inspect(l.frame(), spans, {0, dsmm::steady_now(), false});
       CHECK(r.verdict == dsmm::verdict::unknown);
       CHECK(r.reason == dsmm::reason::sensor);
-      CHECK(bad->inspect(l.frame(), spans, {0, dsmm::steady_now(), false}).verdict == dsmm::verdict::fail);
+      CHECK(bad.inspect(l.frame(), spans, {0, dsmm::steady_now(), false}).verdict == dsmm::verdict::fail);
     }
   auto none = open(never);
-  CHECK(none->inspect(l.frame(), {}, {0, dsmm::steady_now(), false}).reason == dsmm::reason::sensor);
+  CHECK(none.inspect(l.frame(), {}, {0, dsmm::steady_now(), false}).reason == dsmm::reason::sensor);
 }
 
 TEST_CASE("lost samples restart the streams, and the verdict waits until they are warm") {
   line l;
   auto i = open(never);
-  CHECK(look(*i, l, milliseconds(300)).verdict == dsmm::verdict::pass);
+  CHECK(look(i, l, milliseconds(300)).verdict == dsmm::verdict::pass);
   l.picture[1] ^= 1;
-  CHECK(look(*i, l, milliseconds(700), milliseconds(20)).reason == dsmm::reason::sensor);
+  CHECK(look(i, l, milliseconds(700), milliseconds(20)).reason == dsmm::reason::sensor);
   l.picture[1] ^= 3;
-  CHECK(look(*i, l, milliseconds(900), milliseconds(210)).verdict == dsmm::verdict::pass);
+  CHECK(look(i, l, milliseconds(900), milliseconds(210)).verdict == dsmm::verdict::pass);
 }
 
 TEST_CASE("late is UNKNOWN, also for a defect") {
@@ -166,10 +166,10 @@ TEST_CASE("late is UNKNOWN, also for a defect") {
   const auto spans = l.at(milliseconds(400), milliseconds(200));
   fake_time = milliseconds(1000);
   fake_step = milliseconds(1);
-  CHECK(bad->inspect(l.frame(), spans, {0, fake_time, false}).verdict == dsmm::verdict::fail);
+  CHECK(bad.inspect(l.frame(), spans, {0, fake_time, false}).verdict == dsmm::verdict::fail);
   l.picture[2] ^= 1;
   fake_step = milliseconds(6);
-  const auto& r = bad->inspect(l.frame(), spans, {0, fake_time, false});
+  const auto& r = bad.inspect(l.frame(), spans, {0, fake_time, false});
   CHECK(r.verdict == dsmm::verdict::unknown);
   CHECK(r.reason == dsmm::reason::deadline);
 }

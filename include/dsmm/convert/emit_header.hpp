@@ -19,6 +19,7 @@
 #include "dsmm/graph/plan.hpp"
 #include "dsmm/model/model.hpp"
 #include "dsmm/model/op_kind.hpp"
+#include "dsmm/model/verify/tensors.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
 

@@ -45,7 +45,7 @@ result<armed_model<Inspector>> load_model(const std::string& file, const Options
   const std::unique_ptr<gchar, void (*)(gpointer)> bytes(text, g_free);
   auto opened = Inspector::open(std::as_bytes(std::span<const gchar>(text, size)), options);
   if (!opened) return opened.error();
-  return armed_model<Inspector>{std::move(*opened), file};
+  return armed_model<Inspector>{std::make_unique<Inspector>(std::move(*opened)), file};
 }
 
 /// What a running stream brings: the size of its frames and its sensors. Every model that is to take over must do with

@@ -41,7 +41,7 @@ struct frame_result {
   std::string_view label{}, product{}, model{};  ///< model: identity of the file
   std::uint64_t frame_id = 0;
   std::chrono::nanoseconds latency{};
-  std::array<std::chrono::nanoseconds, 4> stage{};  ///< check, series, network, map
+  std::array<nanos, 4> stage{};  ///< check, series, network, map
   std::array<region, most_regions> region_list{};
   std::size_t region_count = 0;
   std::array<sensor_status, most_sensors> sensor_list{};
@@ -96,7 +96,7 @@ inline bool attach_result(GstBuffer* buffer, const frame_result& r) {
   set_text(to, "label", r.label);
   set_text(to, "product", r.product);
   set_text(to, "model", r.model);
-  set_list(to, "stages", r.stage, [](std::chrono::nanoseconds t) {
+  set_list(to, "stages", r.stage, [](nanos t) {
     return gst_structure_new("stage", "time", G_TYPE_INT64, static_cast<gint64>(t.count()), nullptr);
   });
   set_list(to, "regions", r.regions(), [](const region& at) {

@@ -6,16 +6,10 @@
 #include <cstring>
 
 #include "dsmm/config.hpp"
+#include "dsmm/inspect/exposure_limits.hpp"
 #include "dsmm/inspect/frame_view.hpp"
 
 namespace dsmm::inline DSMM_ABI {
-
-/// What a recipe accepts of a picture as such; grey levels 0..255. The defaults refuse a closed shutter, a torn-off
-/// cable and a saturated sensor, and accept everything else.
-struct exposure_limits {
-  std::uint8_t darkest_mean = 6, brightest_mean = 249;
-  std::uint8_t least_spread = 3;  ///< between the 2 % and the 98 % quantile
-};
 
 struct frame_health {
   std::uint64_t fingerprint = 0;  ///< over every byte of every row; equal pictures have equal ones

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <span>
 
 #include "dsmm/config.hpp"
+#include "dsmm/core/nanos.hpp"
 #include "dsmm/core/tensor.hpp"
 
 namespace dsmm::inline DSMM_ABI {
@@ -56,8 +56,8 @@ struct inspection {
   tensor_view<const std::uint8_t> heat{};  ///< (h, w, 1), 0..255 = 0..1 defect probability; data is null if none
   std::span<const region> regions{};       ///< at most 16, highest peak first
   std::uint64_t frame_id = 0;
-  std::chrono::nanoseconds latency{};               ///< arrival of the frame to this decision
-  std::array<std::chrono::nanoseconds, 4> stage{};  ///< check, series, network, map
+  nanos latency{};               ///< arrival of the frame to this decision
+  std::array<nanos, 4> stage{};  ///< check, series, network, map
 };
 
 }  // namespace dsmm::inline DSMM_ABI

@@ -10,10 +10,9 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/core/sha256.hpp"
+#include "dsmm/core/sha256_digest.hpp"
 #include "dsmm/model/format.hpp"
 #include "dsmm/model/model_rows.hpp"
-#include "dsmm/model/verify.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 
@@ -25,11 +24,7 @@ public:
   /// Verifies the whole file, which must start at a multiple of 64 (read_file() does).
   /// Errors: every code of the verifier (model/verify.hpp); invalid_argument for bytes that are not aligned.
   /// Cost: one SHA-256 of the file and one pass over its tables and weights.
-  static result<model> open(std::span<const std::byte> file) noexcept {
-    const result<model_rows> rows = verify(file);
-    if (!rows) return rows.error();
-    return model(*rows, file);
-  }
+  static result<model> open(std::span<const std::byte> file) noexcept;
 
   std::span<const format::tensor_row> tensors() const noexcept { return rows_.tensors; }
   std::span<const format::op_row> ops() const noexcept { return rows_.ops; }
@@ -96,3 +91,7 @@ private:
 };
 
 }  // namespace dsmm::inline DSMM_ABI
+
+#if !DSMM_COMPILED
+#include "dsmm/model/model.inl.hpp"
+#endif

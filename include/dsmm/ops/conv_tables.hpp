@@ -10,6 +10,7 @@
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/kernels/i4s.hpp"
+#include "dsmm/model/verify/tensors.hpp"
 #include "dsmm/ops/op.hpp"
 
 /// What every convolution-like op derives from its constants: int8 weights and the per-channel epilogue.

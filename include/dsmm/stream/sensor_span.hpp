@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "dsmm/config.hpp"
+#include "dsmm/core/nanos.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 
@@ -40,7 +40,7 @@ struct sensor_span {
   std::int64_t first_index = 0;    ///< stream index of samples[0]
   std::size_t count = 0;           ///< samples per channel
   const float* samples = nullptr;  ///< (count, channels)
-  std::chrono::nanoseconds age{};  ///< frame time minus the time of the newest real sample
+  nanos age{};  ///< frame time minus the time of the newest real sample
   sensor_health health = sensor_health::dead;
 };
 
