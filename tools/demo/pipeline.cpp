@@ -66,7 +66,8 @@ bool line_pipeline::build(const line::line_description& about, const player_opti
   GstElement* const sink = add("appsink");
   if (fuse == nullptr || sink == nullptr) return false;
   g_object_set(fuse, "window", static_cast<guint64>(about.window_ms) * 1'000'000, nullptr);
-  g_object_set(sink, "sync", FALSE, "max-buffers", 0u, nullptr);
+  // Not async: a live line has no picture yet when it starts, and waiting for one would cost a second.
+  g_object_set(sink, "sync", FALSE, "async", FALSE, "max-buffers", 0u, nullptr);
   sink_ = GST_APP_SINK(sink);
   GstElement* last = fuse;
   if (!options.model_file.empty()) {
