@@ -16,44 +16,116 @@
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
-/// Pools over one to three axes, plane by plane; every output takes its taps in ascending order.
+/// Pools over one to three axes, plane by plane: first down the columns of each window, then across them.
 namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 namespace pool_impl {
 
-/// step(y, x) for every tap of every output, a row of outputs at a time.
-template <class T, class Step>
-[[gnu::always_inline]] inline void each_tap_of_plane(const window_shape& s, const T* x, T* y,
-                                                     const Step& step) noexcept {
+inline constexpr std::int64_t column_count = 1024;
+
+/// y[i] = f(y[i], x[i * Stride]) for whole blocks of constant length, from i on; returns where it stopped. The block
+/// goes through registers, so that nothing can alias.
+template <std::int64_t Block, std::int64_t Stride, class T, class F>
+[[gnu::always_inline]] inline std::int64_t fold_blocks(T* y, const T* x, std::int64_t i, std::int64_t n,
+                                                       const F& f) noexcept {
+  for (; i + Block <= n; i += Block) {
+    T held[Block];
+    for (std::int64_t k = 0; k < Block; ++k) held[k] = f(y[i + k], x[(i + k) * Stride]);
+    for (std::int64_t k = 0; k < Block; ++k) y[i + k] = held[k];
+  }
+  return i;
+}
+
+/// As above for all of n; Stride 0: any stride.
+template <std::int64_t Stride, class T, class F>
+[[gnu::always_inline]] inline void fold_row(T* y, const T* x, std::int64_t n, const F& f,
+                                            std::int64_t stride = Stride) noexcept {
+  std::int64_t i = 0;
+  if constexpr (Stride != 0) {
+    i = fold_blocks<16, Stride>(y, x, i, n, f);
+    i = fold_blocks<8, Stride>(y, x, i, n, f);
+  }
+  for (; i < n; ++i) y[i] = f(y[i], x[i * stride]);
+}
+
+/// columns[i] = take(...) over the window's rows at input columns [from, from + n); `none` outside the picture.
+template <class T, class Take>
+[[gnu::always_inline]] inline void reduce_columns(const window_shape& s, const T* x, std::int64_t od, std::int64_t oh,
+                                                  std::int64_t from, std::int64_t n, T none, T* columns,
+                                                  const Take& take) noexcept {
+  std::fill_n(columns, n, none);
+  const std::int64_t low = std::max<std::int64_t>(from, 0), count = std::min(from + n, s.in[2]) - low;
+  T* const to = columns + (low - from);
+  for (std::int64_t kd = 0; kd < s.kernel[0]; ++kd) {
+    const std::int64_t d = od * s.stride[0] + kd * s.dilation[0] - s.pad[0];
+    if (d < 0 || d >= s.in[0]) continue;
+    for (std::int64_t kh = 0; kh < s.kernel[1]; ++kh) {
+      const std::int64_t h = oh * s.stride[1] + kh * s.dilation[1] - s.pad[1];
+      if (h < 0 || h >= s.in[1]) continue;
+      const T* const row = x + (d * s.in[1] + h) * s.in[2] + low;
+      fold_row<1>(to, row, count, take);
+    }
+  }
+}
+
+template <std::int64_t Stride, class T, class Join>
+[[gnu::always_inline]] inline void join_columns(const window_shape& s, std::int64_t n, const T* columns, T* y,
+                                                const Join& join) noexcept {
+  const auto first = [](T, T v) __attribute__((always_inline)) { return v; };
+  fold_row<Stride>(y, columns, n, first, s.stride[2]);
+  for (std::int64_t kw = 1; kw < s.kernel[2]; ++kw)
+    fold_row<Stride>(y, columns + kw * s.dilation[2], n, join, s.stride[2]);
+}
+
+/// y = join over the window's columns of take over each column's rows, both in ascending order.
+template <class T, class Take, class Join>
+[[gnu::always_inline]] inline void reduce_plane(const window_shape& s, const T* x, T* y, T none, const Take& take,
+                                                const Join& join) noexcept {
+  T columns[column_count];
+  const std::int64_t reach = (s.kernel[2] - 1) * s.dilation[2];
+  const std::int64_t at_once = reach < column_count ? (column_count - 1 - reach) / s.stride[2] + 1 : 0;
   for (std::int64_t od = 0; od < s.out[0]; ++od)
     for (std::int64_t oh = 0; oh < s.out[1]; ++oh) {
       T* const out = y + (od * s.out[1] + oh) * s.out[2];
-      for (std::int64_t kd = 0; kd < s.kernel[0]; ++kd) {
-        const std::int64_t d = od * s.stride[0] + kd * s.dilation[0] - s.pad[0];
-        if (d < 0 || d >= s.in[0]) continue;
-        for (std::int64_t kh = 0; kh < s.kernel[1]; ++kh) {
-          const std::int64_t h = oh * s.stride[1] + kh * s.dilation[1] - s.pad[1];
-          if (h < 0 || h >= s.in[1]) continue;
+      for (std::int64_t j = 0, n = 1; j < s.out[2]; j += n) {
+        const std::int64_t from = j * s.stride[2] - s.pad[2];
+        if (at_once == 0) {  // a window wider than the buffer: column by column
           for (std::int64_t kw = 0; kw < s.kernel[2]; ++kw) {
-            const tap_range range(s, 2, kw);
-            const T* const from = x + (d * s.in[1] + h) * s.in[2] + kw * s.dilation[2] - s.pad[2];
-            const std::int64_t by = s.stride[2], low = range.low, high = range.high;
-            if (by == 1)
-              for (std::int64_t j = low; j < high; ++j) out[j] = step(out[j], from[j]);
-            else
-              for (std::int64_t j = low; j < high; ++j) out[j] = step(out[j], from[j * by]);
+            reduce_columns(s, x, od, oh, from + kw * s.dilation[2], 1, none, columns, take);
+            out[j] = kw == 0 ? columns[0] : join(out[j], columns[0]);
           }
+          continue;
         }
+        n = std::min(at_once, s.out[2] - j);
+        reduce_columns(s, x, od, oh, from, (n - 1) * s.stride[2] + reach + 1, none, columns, take);
+        if (s.stride[2] == 1) join_columns<1>(s, n, columns, out + j, join);
+        else if (s.stride[2] == 2) join_columns<2>(s, n, columns, out + j, join);
+        else join_columns<0>(s, n, columns, out + j, join);
       }
     }
 }
 
-template <class T, class Step>
-void each_tap(const window_shape& s, const T* x, T* y, const Step& step) noexcept {
+template <class T, class Take, class Join>
+void reduce_windows(const window_shape& s, const T* x, T* y, T none, const Take& take, const Join& join) noexcept {
   if constexpr (std::is_same_v<T, float>)
-    with_avx2([&s, x, y, step ]() __attribute__((always_inline)) { each_tap_of_plane(s, x, y, step); });
-  else each_tap_of_plane(s, x, y, step);
+    with_avx2([&s, x, y, none, take, join ]()
+                  __attribute__((always_inline)) { reduce_plane(s, x, y, none, take, join); });
+  else reduce_plane(s, x, y, none, take, join);
 }
+
+/// The larger; NaN if there is one.
+struct larger {
+  template <class T>
+  [[gnu::always_inline]] T operator()(T best, T v) const noexcept {
+    return ((best >= v) | (best != best)) ? best : v;  // no branch: vectorised
+  }
+};
+struct sum_of {
+  template <class T>
+  [[gnu::always_inline]] T operator()(T a, T b) const noexcept {
+    return static_cast<T>(a + b);
+  }
+};
 
 /// Taps that count towards a mean: inside the image, or inside image and padding.
 inline std::int64_t taps_at(const window_shape& s, std::size_t axis, std::int64_t out, std::int64_t pad_after,
@@ -68,8 +140,7 @@ inline std::int64_t taps_at(const window_shape& s, std::size_t axis, std::int64_
 
 template <class T>
 void average(const call& c, const window_shape& s, std::size_t spatial, const T* x, T* y) noexcept {
-  each_tap(
-      s, x, y, [](T sum, T v) __attribute__((always_inline)) { return sum + v; });
+  reduce_windows(s, x, y, T{}, sum_of{}, sum_of{});
   const bool with_padding = c.attribute(3) != 0;
   triple after{0, 0, 0};
   for (std::size_t i = 0; i < spatial; ++i) after[3 - spatial + i] = c.attribute(18 + i);
@@ -85,13 +156,13 @@ void average(const call& c, const window_shape& s, std::size_t spatial, const T*
 template <class T>
 void lp(const call& c, const window_shape& s, const T* x, T* y) noexcept {
   const std::int32_t p = c.attribute(2);
-  each_tap(
-      s, x, y, [p](T sum, T v) __attribute__((always_inline)) {
-        const T a = v < T{0} ? -v : v;
-        T power = a;
-        for (std::int32_t i = 1; i < p; ++i) power *= a;
-        return sum + power;
-      });
+  const auto add_power = [p](T sum, T v) __attribute__((always_inline)) {
+    const T a = v < T{0} ? -v : v;
+    T power = a;
+    for (std::int32_t i = 1; i < p; ++i) power *= a;
+    return sum + power;
+  };
+  reduce_windows(s, x, y, T{}, add_power, sum_of{});
   for (std::int64_t i = 0; i < s.outputs() && p != 1; ++i)
     y[i] = p == 2 ? static_cast<T>(__builtin_sqrt(static_cast<double>(y[i])))
                   : static_cast<T>(math64::pow(static_cast<double>(y[i]), 1.0 / p));
@@ -133,19 +204,15 @@ inline void nd_pool(const call& c) noexcept {
         const T* const from = x.as<const T>() + p * s.inputs();
         T* const to = y.as<T>() + p * s.outputs();
         if (f == pool_fn::max) {
-          std::fill_n(
-              to, s.outputs(),
-              std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest());
-          pool_impl::each_tap(
-              s, from, to,
-              [](T best, T v) __attribute__((always_inline)) { return best >= v || best != best ? best : v; });
+          constexpr T lowest =
+              std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+          pool_impl::reduce_windows(s, from, to, lowest, pool_impl::larger{}, pool_impl::larger{});
           if (c.outputs > 1)
             pool_impl::positions(s, from, p * s.inputs(), c.attribute(5) != 0, to,
                                  c.out[1].as<std::int64_t>() + p * s.outputs());
           continue;
         }
         if constexpr (std::is_floating_point_v<T>) {
-          std::fill_n(to, s.outputs(), T{});
           if (f == pool_fn::average) pool_impl::average(c, s, spatial, from, to);
           else pool_impl::lp(c, s, from, to);
         }
