@@ -158,8 +158,41 @@ double seconds(bool one_thread) {
 
 }  // namespace
 
+/// A model ready to run, in memory of its own.
+struct ready {
+  std::vector<std::byte> memory;
+  session run;
+
+  ready(const model& m, const session_options& options)
+      : memory(checked(session::required(m, options)) + 64), run(checked(session::prepare(m, arena(), options))) {}
+
+private:
+  std::span<std::byte> arena() {
+    void* at = memory.data();
+    std::size_t space = memory.size();
+    std::align(64, space - 64, at, space);
+    return {static_cast<std::byte*>(at), memory.size() - 64};
+  }
+};
+
+void print_peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM")) std::puts(line.c_str());
+}
+
+/// What a product does: load, prepare, run once.
+int run_file(const char* path) {
+  const owned_model m = checked(owned_model::open(path));
+  ready net(*m, {});
+  net.run.run();
+  print_peak_memory();
+  return 0;
+}
+
 int main(int argc, char** argv) {
-  if (argc != 6) return std::fputs("net NET.txt WEIGHTS.bin INPUT.bin THREADS BITS\n", stderr), 2;
+  if (argc == 2) return run_file(argv[1]);
+  if (argc != 6) return std::fputs("net NET.txt WEIGHTS.bin INPUT.bin THREADS BITS, or net FILE.dsmm\n", stderr), 2;
   const network net(argv[1], argv[2], std::atoi(argv[5]));
   const file_bytes file = checked(net.writer.finish());
   const model m = checked(model::open(file.bytes()));
@@ -167,12 +200,8 @@ int main(int argc, char** argv) {
   thread_pool pool(static_cast<std::uint32_t>(threads));
   session_options options;
   options.exec = pool.handle();
-  const std::size_t bytes = checked(session::required(m, options));
-  std::vector<std::byte> memory(bytes + 64);
-  void* at = memory.data();
-  std::size_t space = memory.size();
-  std::align(64, bytes, at, space);
-  session s = checked(session::prepare(m, {static_cast<std::byte*>(at), bytes}, options));
+  ready prepared(m, options);
+  session& s = prepared.run;
 
   const auto x = s.u8(checked(s.find("x")));
   std::ifstream input(argv[3], std::ios::binary);
@@ -191,6 +220,9 @@ int main(int argc, char** argv) {
           out.write(reinterpret_cast<const char*>(y.at(row, col)), y.shape.c);
       out.close();
       std::printf("written\n");
+    } else if (command == "save") {
+      if (!write_file(argument.c_str(), file.bytes())) return 1;
+      std::printf("saved\n");
     } else {
       double best = 1e9;
       for (const double end = seconds(threads == 1) + std::atof(argument.c_str()); seconds(threads == 1) < end;) {

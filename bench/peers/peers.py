@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Networks and layers in ONNX Runtime and in dsmm, in one run: the same integers go into both, outputs are compared
+"""Networks and layers in ONNX Runtime, OpenVINO (whose CPU plugin runs oneDNN) and dsmm, in one run: the same integers go into both, outputs are compared
 first, then runs alternate. peers.py NET_PROGRAM [--threads 1,2] [--only NAME] [--rounds 7]
 
-ONNX Runtime gets f32, and int8 as QDQ: u8 activations, s8 weights per channel, biases of scale x * w. dsmm gets the
+The peers get f32, and int8 as QDQ: u8 activations, s8 weights per channel, biases of scale x * w. dsmm gets the
 same weights, multiples of 16, as int8 and as four bits. Layers are timed as chains of equal ones, so that quantizing
 and transposing at the ends of an ONNX graph weighs little."""
 import argparse
 import pathlib
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -16,6 +17,11 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+
+try:
+    import openvino as ov
+except ImportError:
+    ov = None
 
 
 class Net:
@@ -173,6 +179,18 @@ def best(run, span, threads):
     return least * 1e6
 
 
+def openvino_run(model, x, threads):
+    """A function that runs the model once in OpenVINO, and one that gives its output; None where it is missing."""
+    if ov is None:
+        return None
+    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_PRECISION_HINT": "f32"}
+    core = ov.Core()
+    request = core.compile_model(core.read_model(model), "CPU", settings).create_infer_request()
+    request.set_input_tensor(ov.Tensor(x))
+    return request.infer, lambda: request.get_output_tensor().data[0].transpose(1, 2, 0).astype(np.int32)
+
+
 def bound(session, x):
     """Runs without copies of names and values: input and output are bound once."""
     binding = session.io_binding()
@@ -188,9 +206,11 @@ def compare(net, program, threads, rounds):
     (folder / "weights.bin").write_bytes(net.blob)
     (folder / "x.bin").write_bytes(net.x.tobytes())
     nchw = np.ascontiguousarray(net.x.transpose(2, 0, 1)[None])
-    int8, f32 = ort_session(net.onnx(True), threads), ort_session(net.onnx(False), threads)
-    int8_binding, run_int8 = bound(int8, nchw)
-    _, run_f32 = bound(f32, nchw.astype(np.float32) / np.float32(64))
+    real = nchw.astype(np.float32) / np.float32(64)
+    int8, f32 = net.onnx(True), net.onnx(False)
+    int8_binding, run_int8 = bound(ort_session(int8, threads), nchw)
+    _, run_f32 = bound(ort_session(f32, threads), real)
+    openvino = {"f32": openvino_run(f32, real, threads), "int8": openvino_run(int8, nchw, threads)}
     dsmm = {bits: subprocess.Popen([program, folder / "net.txt", folder / "weights.bin", folder / "x.bin", str(threads),
                                     str(bits)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             for bits in (8, 4)}
@@ -208,19 +228,70 @@ def compare(net, program, threads, rounds):
         outputs[bits] = np.frombuffer((folder / "y.bin").read_bytes(), np.uint8).reshape(expected.shape).astype(np.int32)
     assert np.array_equal(outputs[8], outputs[4]), "int8 and four-bit weights disagree"
     off = np.abs(outputs[8] - expected)
-    times = {"ort f32": [], "ort int8": [], "dsmm int8": [], "dsmm int4": []}
+    if openvino["int8"]:
+        openvino["int8"][0]()
+        apart = np.abs(openvino["int8"][1]() - expected)
+        assert np.median(apart) <= 1, f"OpenVINO computes something else: differences up to {apart.max()}"
+    times = {name: [] for name in ("ort f32", "openvino f32", "ort int8", "openvino int8", "dsmm int8", "dsmm int4")}
     for _ in range(rounds):
         times["ort f32"].append(best(run_f32, 0.15, threads))
         times["dsmm int8"].append(float(ask(8, "time 0.15")))
         times["ort int8"].append(best(run_int8, 0.15, threads))
+        for kind in ("f32", "int8"):
+            times[f"openvino {kind}"].append(best(openvino[kind][0], 0.15, threads) if openvino[kind] else np.inf)
         times["dsmm int4"].append(float(ask(4, "time 0.15")))
     for p in dsmm.values():
         p.stdin.close()
         p.wait()
-    ratios = [a / b for a, b in zip(times["ort int8"], times["dsmm int4"])]
+    ratios = [min(a, b) / d for a, b, d in zip(times["ort int8"], times["openvino int8"], times["dsmm int4"])]
     cells = " | ".join(f"{min(v):.0f}" for v in times.values())
     print(f"| {net.name}, {threads}T | {cells} | {np.median(ratios):.2f} ({min(ratios):.2f} .. {max(ratios):.2f}) | "
           f"mean {off.mean():.3f}, max {off.max()}, std {expected.std():.0f} |", flush=True)
+
+
+ONE_RUN = """
+import sys, numpy as np
+kind, path, shape = sys.argv[1], sys.argv[2], [int(d) for d in sys.argv[3].split(',')]
+x = np.zeros(shape, np.uint8 if 'int8' in kind else np.float32)
+if kind.startswith('ort'):
+    import onnxruntime as ort
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    ort.InferenceSession(path, options).run(None, {'x': x})
+elif kind.startswith('openvino'):
+    import openvino as ov
+    core = ov.Core()
+    core.compile_model(core.read_model(path), 'CPU', {'INFERENCE_NUM_THREADS': 1}).create_infer_request().infer([x])
+print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))
+"""
+
+
+def peak_mb(command):
+    """Largest resident memory of a process that prints its own /proc/self/status line, MB."""
+    line = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return int(line.split()[1]) / 1024
+
+
+def memory(net, program):
+    """Peak memory of a process that loads one network and runs it once, less that of Python and numpy for the peers."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    (folder / "net.txt").write_text("\n".join(net.lines))
+    (folder / "weights.bin").write_bytes(net.blob)
+    (folder / "x.bin").write_bytes(net.x.tobytes())
+    shape = "1," + ",".join(str(d) for d in net.x.transpose(2, 0, 1).shape)
+    peer = lambda kind, path: peak_mb([sys.executable, "-c", ONE_RUN, kind, path, shape])
+    bare = peer("none", "none")
+    cells = []
+    for kind in ("ort f32", "ort int8") + (("openvino f32", "openvino int8") if ov else ()):
+        path = folder / f"{kind}.onnx"
+        path.write_bytes(net.onnx("int8" in kind))
+        cells.append(f"{kind} {peer(kind, path) - bare:.0f} MB")
+    for bits in (8, 4):
+        files = [folder / f for f in ("net.txt", "weights.bin", "x.bin")]
+        subprocess.run([program, *files, "1", str(bits)], input=f"save {folder}/net.dsmm\n", text=True, check=True,
+                       capture_output=True)
+        cells.append(f"dsmm int{bits} {peak_mb([program, folder / 'net.dsmm']):.1f} MB")
+    print(f"{net.name}, peak memory: " + ", ".join(cells), flush=True)
 
 
 def matmul(rows, size, threads, rounds):
@@ -253,10 +324,15 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--rounds", type=int, default=7)
     a = parser.parse_args()
-    print(f"ONNX Runtime {ort.__version__}; microseconds, best of {a.rounds} interleaved rounds of 0.15 s; the ratio is "
-          "ONNX Runtime int8 / dsmm four bits, median and range of rounds; outputs are u8, dsmm against ONNX Runtime int8")
-    print("| network | ONNX Runtime f32 | ONNX Runtime int8 | dsmm int8 | dsmm int4 | ratio | difference |")
-    print("|---|---|---|---|---|---|---|")
+    for build in (resnet18, mobilenet_v2):
+        if a.only in build().name:
+            memory(build(), a.program)
+    print(f"ONNX Runtime {ort.__version__}, OpenVINO {ov.__version__ if ov else 'missing'}; microseconds, best of "
+          f"{a.rounds} interleaved rounds of 0.15 s; the ratio is the faster int8 peer / dsmm four bits, median and range "
+          "of rounds; outputs are u8, dsmm against ONNX Runtime int8")
+    print("| network | ONNX Runtime f32 | OpenVINO f32 | ONNX Runtime int8 | OpenVINO int8 | dsmm int8 | dsmm int4 | ratio | "
+          "difference |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for threads in (int(t) for t in a.threads.split(",")):
         for build in NETS:
             net = build()

@@ -210,6 +210,13 @@ void attributes(Visit&& visit) {
         false);
     visit("DFT" + at, one_node(node("DFT", {"x", "s"}, {"y"}), {1, 4, 1}, {integers("s", {v})}), false);
   }
+  for (const char* op : {"DepthToSpace", "Pad", "Resize", "Gelu", "ScatterND", "GridSample", "LSTM", "MaxPool"})
+    for (const char* name : {"mode", "auto_pad", "approximate", "reduction", "direction"})
+      visit(
+          std::string(op) + " " + name + " of another type",
+          one_node(node(op, {"x"}, {"y"}, {attribute(name, std::int64_t{1}), attribute("blocksize", std::int64_t{2})}),
+                   {1, 4, 2, 2}),
+          false);
   for (const char* equation :
        {"ij,jk->ik", "", "->", "...", "ii", "i,i,i->", "ij->ijj", "a...b->...", "ABC,CBA", "i j->"})
     visit(std::string("Einsum ") + equation,

@@ -34,7 +34,10 @@ struct var {
   dtype type() const noexcept { return value().type; }
   const dim_list& dims() const noexcept { return value().dims; }
   std::int64_t rank() const noexcept { return static_cast<std::int64_t>(dims().size()); }
-  std::int64_t dim(std::int64_t axis) const noexcept { return dims()[static_cast<std::size_t>(axis)]; }
+  /// 1 where there is no such axis: after a failure a value may be of any rank.
+  std::int64_t dim(std::int64_t axis) const noexcept {
+    return axis >= 0 && axis < rank() ? dims()[static_cast<std::size_t>(axis)] : 1;
+  }
   std::int64_t count() const noexcept { return count_of(dims()); }
   bool is_constant() const noexcept { return value().is_constant; }
 };

@@ -60,6 +60,7 @@ inline var view(var x, const dim_list& dims, std::int64_t offset, const dim_list
 }
 
 inline var transpose(var x, const dim_list& permutation) {
+  if (x.to->failed()) return x;
   const dim_list from = strides_of(x.dims());
   dim_list dims, strides;
   for (const std::int64_t p : permutation)
@@ -118,7 +119,10 @@ inline var concat(builder& to, std::span<const var> parts, std::int64_t axis) {
     if (p.count() != 0) some.push_back(p);
   if (some.empty()) {
     dim_list dims = parts[0].dims();
-    for (const var& p : parts.subspan(1)) dims[static_cast<std::size_t>(axis)] += p.dim(axis);
+    for (const var& p : parts.subspan(1)) {
+      if (p.dims().size() != dims.size()) return to.fail(errc::shape_mismatch, "inputs have different ranks");
+      dims[static_cast<std::size_t>(axis)] += p.dim(axis);
+    }
     return to.constant(parts[0].type(), dims, std::vector<std::byte>());
   }
   while (some.size() > 1) {
