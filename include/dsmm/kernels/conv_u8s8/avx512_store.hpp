@@ -8,7 +8,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/kernels/conv_u8s8/pixel_grid.hpp"
-#include "dsmm/kernels/requantize/x86_avx512vnni.hpp"
+#include "dsmm/kernels/requantize/x86_avx512bw.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 
@@ -22,7 +22,7 @@ struct avx512_output {
   requantize_impl::factors512 factors[3];  ///< u8 only
 
   /// stored: all channels of an output, padding included.
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   void set_panel(std::int32_t first, std::int32_t registers, std::int32_t stored, bool to_u8) noexcept {
     channel = first;
     valid = stored - first < registers * 16 ? stored - first : registers * 16;
@@ -37,10 +37,10 @@ struct avx512_output {
 
 /// Four registers of acc (Pixels, Registers * 16) from pixel i on as u8: 4 pixels of 16 channels, 2 of 32, or 1 of 48.
 template <std::int32_t Registers, std::int32_t Pixels, requantize_impl::scaling How>
-DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+DSMM_TARGET("avx512f,avx512bw,avx512vl")
 __attribute__((always_inline)) inline __m512i avx512_bytes(const __m512i* acc, const requantize_impl::factors512* f,
                                                            const requantize_impl::clamp512& clamp) noexcept {
-  using scaled = requantize_impl::x86_avx512vnni;
+  using scaled = requantize_impl::x86_avx512bw;
   const __m512i zero = _mm512_setzero_si512();
   __m512i v[4] = {zero, zero, zero, zero};
   v[0] = scaled::scale<How>(acc[0], f[0], clamp);
@@ -51,7 +51,7 @@ __attribute__((always_inline)) inline __m512i avx512_bytes(const __m512i* acc, c
 }
 
 template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels, requantize_impl::scaling How>
-DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+DSMM_TARGET("avx512f,avx512bw,avx512vl")
 __attribute__((always_inline)) inline void avx512_store_bytes(const avx512_output& out,
                                                               const pixel_run<std::uint8_t>* runs,
                                                               const std::int32_t* acc) noexcept {
@@ -88,7 +88,7 @@ __attribute__((always_inline)) inline void avx512_store_bytes(const avx512_outpu
 /// acc (Pixels, Registers * 16) through the epilogue. A function of its own: inlined behind the loop of dot products,
 /// it makes g++ spill accumulators inside that loop.
 template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels>
-DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+DSMM_TARGET("avx512f,avx512bw,avx512vl")
 __attribute__((noinline)) void avx512_store(const avx512_output& out, const pixel_run<std::uint8_t>* runs,
                                             const std::int32_t* acc) noexcept {
   using requantize_impl::scaling;
@@ -102,7 +102,7 @@ __attribute__((noinline)) void avx512_store(const avx512_output& out, const pixe
 }
 
 template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels>
-DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+DSMM_TARGET("avx512f,avx512bw,avx512vl")
 __attribute__((noinline)) void avx512_store(const avx512_output& out, const pixel_run<float>* runs,
                                             const std::int32_t* acc) noexcept {
   const __m512 floor = _mm512_set1_ps(out.epilogue->relu ? 0.0f : -__builtin_inff());

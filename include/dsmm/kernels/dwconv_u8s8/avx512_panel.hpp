@@ -11,7 +11,7 @@
 #include "dsmm/core/tensor.hpp"
 #include "dsmm/isa/isa.hpp"
 #include "dsmm/kernels/dwconv_u8s8/generic.hpp"
-#include "dsmm/kernels/requantize/x86_avx512vnni.hpp"
+#include "dsmm/kernels/requantize/x86_avx512bw.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::dwconv_u8s8_impl {
 
@@ -20,7 +20,7 @@ namespace dsmm::inline DSMM_ABI::kernels::dwconv_u8s8_impl {
 /// a register: part q holds the pixel 2 * q to the right.
 struct avx512_panel {
   using scaling = requantize_impl::scaling;
-  using epilogue512 = requantize_impl::x86_avx512vnni;
+  using epilogue512 = requantize_impl::x86_avx512bw;
 
   const std::int8_t* weights;
   const std::int32_t* offsets;
@@ -40,7 +40,7 @@ struct avx512_panel {
 
   /// Moves on to the channels from `first` on.
   template <class T>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   void set_channels(std::int32_t first, std::int32_t channels) noexcept {
     const std::int32_t pad = sizeof(T) == 1 ? epilogue->pad_channels : 0;
     channel = first;
@@ -63,6 +63,15 @@ struct avx512_panel {
     }
   }
 
+  /// f(std::integral_constant<std::int32_t, how many parts>) if rows have so many pixels.
+  template <class F>
+  void with_parts(std::int32_t width, F&& f) const noexcept {
+    const std::int32_t most = parts(rest);
+    if (most == 4 && width >= 4) f(std::integral_constant<std::int32_t, 4>{});
+    else if (most >= 2 && width >= 2) f(std::integral_constant<std::int32_t, 2>{});
+    else f(std::integral_constant<std::int32_t, 1>{});
+  }
+
   /// f(std::integral_constant<scaling, how>).
   template <class F>
   void with_scaling(F&& f) const noexcept {
@@ -74,25 +83,26 @@ struct avx512_panel {
     }
   }
 
-  /// A pixel in each part. Bytes that a mask leaves out are not touched, so that a part can be loaded at its place.
+  /// Part q holds the pixel at x + q * step. Bytes that a mask leaves out are not touched, so that a part can be loaded
+  /// at its place.
   template <std::int32_t Parts>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
-  __attribute__((always_inline)) inline __m512i pixels(const std::uint8_t* x, std::ptrdiff_t pixel) const noexcept {
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
+  __attribute__((always_inline)) inline __m512i pixels(const std::uint8_t* x, std::ptrdiff_t step) const noexcept {
     constexpr std::int32_t width = 64 / Parts;
     __m512i v = _mm512_maskz_loadu_epi8(readable, x);
     for (std::int32_t q = 1; q < Parts; ++q)
-      v = _mm512_mask_loadu_epi8(v, readable << (q * width), x + q * (2 * pixel - width));
+      v = _mm512_mask_loadu_epi8(v, readable << (q * width), x + q * (step - width));
     return v;
   }
 
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline void interleave(__m512i a, __m512i b, __m512i c, __m512i d,
                                                                __m512i* out) noexcept {
     interleave_pairs(_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b), _mm512_unpacklo_epi8(c, d),
                      _mm512_unpackhi_epi8(c, d), out);
   }
 
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline void interleave_pairs(__m512i ab_low, __m512i ab_high, __m512i cd_low,
                                                                      __m512i cd_high, __m512i* out) noexcept {
     out[0] = _mm512_unpacklo_epi16(ab_low, cd_low);
@@ -103,7 +113,7 @@ struct avx512_panel {
 
   /// A sum as store() wants it: scaled, or, for f32, as it is.
   template <scaling How, class T>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) inline __m512i finished(__m512i sum, std::int32_t r) const noexcept {
     if constexpr (sizeof(T) == 1) return epilogue512::scale<How>(sum, factors[r], clamp);
     else return sum;
@@ -111,7 +121,7 @@ struct avx512_panel {
 
   /// Part q goes to y + q * step.
   template <scaling How, std::int32_t Parts>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) inline void store(std::uint8_t* y, std::ptrdiff_t step,
                                                    const __m512i* s) const noexcept {
     const __m512i bytes = epilogue512::narrow_lanes<How>(s[0], s[1], s[2], s[3], clamp);
@@ -131,7 +141,7 @@ struct avx512_panel {
   }
 
   template <scaling How, std::int32_t Parts>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) inline void store(float* y, std::ptrdiff_t step, const __m512i* s) const noexcept {
     const __m512 floor = _mm512_set1_ps(epilogue->relu ? 0.0f : -__builtin_inff());
     __m512i sums[4] = {s[0], s[1], s[2], s[3]};
@@ -153,7 +163,7 @@ private:
   }
 
   /// The channels of a table that is readable to a multiple of 16, in the order of the registers, for every part.
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   void interleaved(const std::int32_t* table, __m512i* out) const noexcept {
     const std::int32_t of_part = 4 / parts(rest);
     for (std::int32_t r = 0; r < 4; ++r) {
@@ -164,7 +174,7 @@ private:
   }
 
   /// 128-bit lane L of register r becomes lane r of register L.
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline void transpose(__m512i* v) noexcept {
     const __m512i a = _mm512_maskz_shuffle_i32x4(0xFFFF, v[0], v[1], 0x44);
     const __m512i b = _mm512_maskz_shuffle_i32x4(0xFFFF, v[0], v[1], 0xEE);

@@ -81,8 +81,9 @@ private:
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   __attribute__((always_inline)) static inline void neighbours(const avx512_panel& p, const std::uint8_t* x,
                                                                std::ptrdiff_t pixel, __m512i* out) noexcept {
-    avx512_panel::interleave(p.pixels<Parts>(x, pixel), p.pixels<Parts>(x + pixel, pixel),
-                             p.pixels<Parts>(x + 2 * pixel, pixel), p.pixels<Parts>(x + (Columns + 1) * pixel, pixel),
+    const std::ptrdiff_t step = 2 * pixel;
+    avx512_panel::interleave(p.pixels<Parts>(x, step), p.pixels<Parts>(x + pixel, step),
+                             p.pixels<Parts>(x + 2 * pixel, step), p.pixels<Parts>(x + (Columns + 1) * pixel, step),
                              out);
   }
 };

@@ -75,9 +75,10 @@ private:
                                                                 std::ptrdiff_t x_row, std::ptrdiff_t pixel) noexcept {
     row_pair v;
     const std::uint8_t* const below = x + x_row;
-    avx512_panel::interleave(p.pixels<Parts>(x, pixel), p.pixels<Parts>(below, pixel),
-                             p.pixels<Parts>(x + pixel, pixel), p.pixels<Parts>(below + pixel, pixel), v.first);
-    const __m512i a = p.pixels<Parts>(x + 2 * pixel, pixel), b = p.pixels<Parts>(below + 2 * pixel, pixel);
+    const std::ptrdiff_t step = 2 * pixel;
+    avx512_panel::interleave(p.pixels<Parts>(x, step), p.pixels<Parts>(below, step), p.pixels<Parts>(x + pixel, step),
+                             p.pixels<Parts>(below + pixel, step), v.first);
+    const __m512i a = p.pixels<Parts>(x + 2 * pixel, step), b = p.pixels<Parts>(below + 2 * pixel, step);
     v.low = _mm512_unpacklo_epi8(a, b);
     v.high = _mm512_unpackhi_epi8(a, b);
     return v;

@@ -95,43 +95,43 @@ private:
     part.epilogue = &e;
     for (std::int32_t c = 0; c < g.out_channels; c += 64, part.weights += std::ptrdiff_t{part.quads} * 256) {
       part.set_channels<T>(c, g.out_channels);
-      const std::int32_t parts = avx512_panel::parts(part.rest), w = y.shape.w;
       part.with_scaling([&]<class How>(How) {
         constexpr auto how = sizeof(T) == 1 ? How::value : requantize_impl::scaling::coarse;
-        if (is_3x3(g, 1)) {
-          if (parts == 4 && w >= 8) avx512_stride1<4, how, T>::rows(part, x, y, y_begin, y_end);
-          else if (parts >= 2 && w >= 4) avx512_stride1<2, how, T>::rows(part, x, y, y_begin, y_end);
-          else avx512_stride1<1, how, T>::rows(part, x, y, y_begin, y_end);
-        } else if (is_3x3(g, 2)) {
-          if (parts == 4 && w >= 4) avx512_stride2<4, how, T>::rows(part, x, y, y_begin, y_end);
-          else if (parts >= 2 && w >= 2) avx512_stride2<2, how, T>::rows(part, x, y, y_begin, y_end);
-          else avx512_stride2<1, how, T>::rows(part, x, y, y_begin, y_end);
-        } else {
-          taps<how>(part, g, x, y, y_begin, y_end);
-        }
+        if (is_3x3(g, 1))
+          part.with_parts(y.shape.w / 2, [&]<class Parts>(Parts) {
+            avx512_stride1<Parts::value, how, T>::rows(part, x, y, y_begin, y_end);
+          });
+        else if (is_3x3(g, 2))
+          part.with_parts(y.shape.w, [&]<class Parts>(Parts) {
+            avx512_stride2<Parts::value, how, T>::rows(part, x, y, y_begin, y_end);
+          });
+        else
+          part.with_parts(y.shape.w,
+                          [&]<class Parts>(Parts) { taps<how, Parts::value>(part, g, x, y, y_begin, y_end); });
       });
     }
   }
 
-  /// Any kernel: the taps of an output four by four.
-  template <requantize_impl::scaling How, class T>
+  /// Any kernel: the taps of an output, or of one in each part, four by four. The last ones of a row start early.
+  template <requantize_impl::scaling How, std::int32_t Parts, class T>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   static void taps(const avx512_panel& p, const conv_geometry& g, const conv_input& x, const tensor_view<T>& y,
                    std::int32_t y_begin, std::int32_t y_end) noexcept {
+    const std::ptrdiff_t step = g.stride_w * x.pixel;
     for (std::int32_t oy = y_begin; oy < y_end; ++oy)
-      for (std::int32_t ox = 0; ox < y.shape.w; ++ox) {
-        const std::uint8_t* const in =
-            x.at(std::ptrdiff_t{oy} * g.stride_h, std::ptrdiff_t{ox} * g.stride_w) + p.channel;
+      for (std::int32_t i = 0; i < y.shape.w; i += Parts) {
+        const std::int32_t ox = i + Parts <= y.shape.w ? i : y.shape.w - Parts;
+        const std::uint8_t* const in = x.at(std::ptrdiff_t{oy} * g.stride_h, 0) + ox * step + p.channel;
         __m512i s[4] = {p.bias[0], p.bias[1], p.bias[2], p.bias[3]};
         const std::int8_t* w = p.weights;
         for (const std::int32_t *at = p.offsets, *const last = at + 4 * p.quads; at != last; at += 4, w += 256) {
           __m512i v[4];
-          avx512_panel::interleave(p.pixels<1>(in + at[0], 0), p.pixels<1>(in + at[1], 0), p.pixels<1>(in + at[2], 0),
-                                   p.pixels<1>(in + at[3], 0), v);
+          avx512_panel::interleave(p.pixels<Parts>(in + at[0], step), p.pixels<Parts>(in + at[1], step),
+                                   p.pixels<Parts>(in + at[2], step), p.pixels<Parts>(in + at[3], step), v);
           for (std::int32_t r = 0; r < 4; ++r) s[r] = _mm512_dpbusd_epi32(s[r], v[r], _mm512_load_si512(w + r * 64));
         }
         for (std::int32_t r = 0; r < 4; ++r) s[r] = p.finished<How, T>(s[r], r);
-        p.store<How, 1>(y.at(oy, ox) + p.channel, 0, s);
+        p.store<How, Parts>(y.at(oy, ox) + p.channel, y.pixel, s);
       }
   }
 };

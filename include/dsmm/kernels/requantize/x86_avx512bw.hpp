@@ -41,14 +41,14 @@ struct factors512 {
   bool coarse;            ///< whether there is any of them
   __m512 twice;           ///< f32: 2 * multiplier * 2^-shift, if that has 24 bits
 
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline factors512 of(const std::int32_t* multiplier,
                                                              const std::int32_t* shift) noexcept {
     return of(_mm512_loadu_si512(multiplier), _mm512_loadu_si512(shift));
   }
 
   /// m, s  multipliers and shifts. Lanes with multiplier 0 hold no channel.
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline factors512 of(__m512i m, __m512i s) noexcept {
     const __m512i zero = _mm512_setzero_si512(), one = _mm512_set1_epi32(1);
     const __mmask16 used = _mm512_test_epi32_mask(m, m);
@@ -72,7 +72,7 @@ struct clamp512 {
   __m512i zero_point, low, high;
   __m512 magic;  ///< 1.5 * 2^23 + 1 + 2 * zero_point
 
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline clamp512 of(const conv_epilogue& e) noexcept {
     return {_mm512_set1_epi16(static_cast<short>(e.zero_point)), _mm512_set1_epi8(static_cast<char>(e.low)),
             _mm512_set1_epi8(static_cast<char>(e.high)),
@@ -83,12 +83,12 @@ struct clamp512 {
 /// Sixteen channels in a register. __m512i is a vector of eight s64, so operators are s64 arithmetic. The maskz_ forms
 /// with full masks cost nothing and, unlike the plain ones, make no compiler warn of what their headers leave
 /// undefined.
-struct x86_avx512vnni {
-  static constexpr isa required = isa::x86_avx512vnni;
+struct x86_avx512bw {
+  static constexpr isa required = isa::x86_avx512bw;
 
   /// requantize() of 16 lanes; in float, what narrow_lanes() makes that of.
   template <scaling How = scaling::coarse>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline __m512i
       scale(__m512i sum, const factors512& f, const clamp512& k) noexcept {
     if constexpr (in_float(How)) {
@@ -106,15 +106,14 @@ struct x86_avx512vnni {
   }
 
   /// Shift 32: half of 2^32 is added. Shift 31: a quarter is, and all is doubled.
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((noinline)) static void round_coarse(__m512i& even, __m512i& odd, const factors512& f) noexcept {
     const __m512i whole = _mm512_set1_epi64(std::int64_t{1} << 31), half = _mm512_set1_epi64(std::int64_t{1} << 30);
-    const auto apply = [&](__m512i& v, std::uint32_t w, std::uint32_t h)
-                           DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni") {
-                             v = _mm512_mask_add_epi64(v, static_cast<__mmask8>(w), v, whole);
-                             v = _mm512_mask_add_epi64(v, static_cast<__mmask8>(h), v, half);
-                             v = _mm512_mask_add_epi64(v, static_cast<__mmask8>(h), v, v);
-                           };
+    const auto apply = [&](__m512i& v, std::uint32_t w, std::uint32_t h) DSMM_TARGET("avx512f,avx512bw,avx512vl") {
+      v = _mm512_mask_add_epi64(v, static_cast<__mmask8>(w), v, whole);
+      v = _mm512_mask_add_epi64(v, static_cast<__mmask8>(h), v, half);
+      v = _mm512_mask_add_epi64(v, static_cast<__mmask8>(h), v, v);
+    };
     apply(even, every_second(f.whole), every_second(f.half));
     apply(odd, every_second(f.whole >> 1), every_second(f.half >> 1));
   }
@@ -129,7 +128,7 @@ struct x86_avx512vnni {
 
   /// 64 scaled values as u8, a's sixteen first.
   template <scaling How = scaling::coarse>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline __m512i
       narrow(__m512i a, __m512i b, __m512i c, __m512i d, const clamp512& k) noexcept {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -139,7 +138,7 @@ struct x86_avx512vnni {
   /// The same with four of a, four of b, c and d in each 128-bit lane. Saturating to s16 before the zero point is added
   /// changes nothing: what saturates there is cut to 0 .. 255 afterwards in any case.
   template <scaling How = scaling::coarse>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline __m512i
       narrow_lanes(__m512i a, __m512i b, __m512i c, __m512i d, const clamp512& k) noexcept {
     __m512i ab, cd;
@@ -155,7 +154,7 @@ struct x86_avx512vnni {
   }
 
   /// The order of packs_epi32, without saturation.
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline __m512i low_words(__m512i a, __m512i b) noexcept {
     const __m512i order =
         _mm512_setr_epi64(0x0006000400020000, 0x0026002400220020, 0x000E000C000A0008, 0x002E002C002A0028,
@@ -164,12 +163,12 @@ struct x86_avx512vnni {
   }
 
   /// 64-bit lanes with the odd 32-bit lane in the low half, on the port that the multiplications leave free.
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   __attribute__((always_inline)) static inline __m512i odd_to_even(__m512i v) noexcept {
     return _mm512_castps_si512(_mm512_maskz_movehdup_ps(0xFFFF, _mm512_castsi512_ps(v)));
   }
 
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   static void run(const std::int32_t* acc, std::size_t channels, const conv_epilogue& e, std::uint8_t* out) noexcept {
     if (e.by_float) run_by<scaling::by_float>(acc, channels, e, out);
     else run_by<scaling::coarse>(acc, channels, e, out);
@@ -177,7 +176,7 @@ struct x86_avx512vnni {
 
 private:
   template <scaling How>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   static void run_by(const std::int32_t* acc, std::size_t channels, const conv_epilogue& e,
                      std::uint8_t* out) noexcept {
     const auto k = clamp512::of(e);
