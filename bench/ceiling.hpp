@@ -31,6 +31,24 @@ inline double dot_avx512vnni() noexcept {
   return 4000.0 * 12 * 64 * 2;
 }
 
+/// 12 chains of vpmaddwd and vpaddd.
+DSMM_TARGET("avx512f,avx512bw")
+inline double dot_avx512bw() noexcept {
+  __m512i a = _mm512_set1_epi16(3);
+  __m512i c0 = a, c1 = a, c2 = a, c3 = a, c4 = a, c5 = a, c6 = a, c7 = a, c8 = a, c9 = a, c10 = a, c11 = a;
+  for (int i = 0; i < 4000; ++i) {
+    const auto dot = [&a](__m512i c) DSMM_TARGET("avx512f,avx512bw") {
+      asm volatile("" : "+v"(a));  // or the products would be computed once
+      return _mm512_add_epi32(c, _mm512_madd_epi16(a, a));
+    };
+    c0 = dot(c0), c1 = dot(c1), c2 = dot(c2), c3 = dot(c3), c4 = dot(c4), c5 = dot(c5), c6 = dot(c6), c7 = dot(c7);
+    c8 = dot(c8), c9 = dot(c9), c10 = dot(c10), c11 = dot(c11);
+    asm volatile("" : "+v"(c0), "+v"(c1), "+v"(c2), "+v"(c3), "+v"(c4), "+v"(c5));
+    asm volatile("" : "+v"(c6), "+v"(c7), "+v"(c8), "+v"(c9), "+v"(c10), "+v"(c11));
+  }
+  return 4000.0 * 12 * 32 * 2;
+}
+
 /// 8 chains of vpmaddwd and vpaddd.
 DSMM_TARGET("avx2")
 inline double dot_avx2() noexcept {
@@ -52,6 +70,7 @@ inline double dot_avx2() noexcept {
 inline double operations([[maybe_unused]] dsmm::isa level) {
 #if DSMM_X86
   if (level == dsmm::isa::x86_avx512vnni) return dot_avx512vnni() / best_time([] { dot_avx512vnni(); });
+  if (level == dsmm::isa::x86_avx512bw) return dot_avx512bw() / best_time([] { dot_avx512bw(); });
   if (level == dsmm::isa::x86_avx2) return dot_avx2() / best_time([] { dot_avx2(); });
 #endif
   return 0.0;

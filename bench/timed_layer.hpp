@@ -19,6 +19,7 @@ struct weight_form {
   bool nibbles = false;
   std::int32_t group = 0;
   std::uint32_t kept_of_8 = 8;
+  bool by_float = true;  ///< whether the epilogue may compute in f32, as it may for most layers of real networks
 };
 
 /// A layer with random numbers, packed for one variant.
@@ -46,6 +47,7 @@ public:
     const std::size_t channels = packed_channels(g);
     bias_.assign(channels, 0), multiplier_.assign(channels, 1 << 30), shift_.assign(channels, 43);
     epilogue_ = {bias_.data(), multiplier_.data(), shift_.data(), nullptr, 128};
+    epilogue_.by_float = form.by_float;
     in_ = {x, {l.height, l.width, l.in}, x_row, l.in};
     out_ = dense_view(reinterpret_cast<std::uint8_t*>(aligned(y_)), l.output());
     if (l.depthwise) {

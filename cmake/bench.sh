@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 echo "machine: $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2- | xargs || true), $(nproc) CPUs, load $(cut -d' ' -f1 /proc/loadavg)"
 echo "commit:  $(git rev-parse --short HEAD 2>/dev/null || echo unknown), $(g++ --version | head -n 1)"
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(kernels threads hop stream stream_fuse load compile_time)
+[ ${#names[@]} -gt 0 ] || names=(kernels cliffs threads hop stream stream_fuse load compile_time)
 for name in "${names[@]}"; do
   printf '\n== %s\n' "$name"
   case $name in

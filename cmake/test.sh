@@ -108,6 +108,16 @@ for stage in "${stages[@]}"; do
     clang) if command -v clang++ >/dev/null; then preset clang; else skip "clang: not installed"; fi ;;
     asan) preset asan ;;
     tsan) preset tsan ;;
+    valgrind)  # sees what vector instructions read and write, which the sanitizers do not; it has AVX2, not AVX-512
+      say "valgrind"
+      if command -v valgrind >/dev/null; then
+        check "valgrind: build" bash -c 'cmake --preset dev && cmake --build build/dev --target test_kernels'
+        check "integer kernels under valgrind" valgrind -q --error-exitcode=9 build/dev/tests/test_kernels \
+          -sf='*kernels/fences.cpp,*kernels/*u8s?.cpp,*kernels/requantize.cpp'
+      else
+        skip "valgrind: not installed"
+      fi
+      ;;
     arm64)
       if command -v aarch64-linux-gnu-g++ >/dev/null && command -v qemu-aarch64 >/dev/null; then preset arm64; else skip "arm64: no cross compiler or qemu"; fi
       ;;

@@ -158,9 +158,9 @@ void run(CLI::App& app) {
       ->expected(1, -1);
   app.add_option("-o,--output", o->output, "folder for one .npy per output")->capture_default_str();
   app.add_option("--program", o->program, "entry point; the first one by default");
-  app.add_option(
-      "--isa", o->isa,
-      "instruction set: generic, x86_sse41, x86_avx2, x86_avxvnni, x86_avx512vnni, arm_neon, arm_neondot, arm_i8mm");
+  app.add_option("--isa", o->isa,
+                 "instruction set: generic, x86_sse41, x86_avx2, x86_avxvnni, x86_avx512bw, x86_avx512vnni, arm_neon, "
+                 "arm_neondot, arm_i8mm");
   app.add_option("--threads", o->threads, "threads; never changes a result")->check(CLI::Range(1, 256));
   app.add_flag("--fresh", o->fresh, "forget the states before each item");
   o->pictures.declare(app);

@@ -40,6 +40,7 @@ struct conv_case {
   std::int32_t zero_point = 0;
   bool relu = false;
   bool depthwise = false;
+  bool by_float = false;
   std::ptrdiff_t x_row = 0, x_pixel = 0;
   std::vector<std::byte> x;
   std::vector<std::int8_t> w8;
@@ -91,6 +92,23 @@ struct conv_case {
     }
   }
 
+  /// The case with multipliers of 24 bits and shifts such that kernels may scale in f32.
+  conv_case in_float(bool unclamped) const {
+    conv_case c = *this;
+    const auto channels = static_cast<std::size_t>(geometry.out_channels), depth = w8.size() / channels;
+    for (std::size_t o = 0; o < channels; ++o) {
+      std::int64_t low = bias[o], high = bias[o];
+      for (std::size_t k = 0; k < depth; ++k) (w8[o * depth + k] < 0 ? low : high) += 255 * w8[o * depth + k];
+      c.multiplier[o] &= ~127;
+      if (c.shift[o] < 33) c.shift[o] = 33;
+      if (low < -(1 << 24) || high > 1 << 24) return c;
+      while (!dsmm::kernels::fits_float(low, high, {c.multiplier[o], c.shift[o]})) ++c.shift[o];
+    }
+    c.by_float = true;
+    if (unclamped) c.relu = false;
+    return c;
+  }
+
   std::int32_t in_h() const {
     return (out_h - 1) * geometry.stride_h + (geometry.kernel_h - 1) * geometry.dilation_h + 1;
   }
@@ -106,6 +124,7 @@ struct conv_case {
     dsmm::kernels::conv_epilogue e{bias.data(), multiplier.data(), shift.data(), factor.data(), zero_point};
     e.low = relu ? zero_point : 0;
     e.relu = relu;
+    e.by_float = by_float;
     e.pad_channels = y_pixel() - geometry.out_channels;
     return e;
   }

@@ -48,7 +48,7 @@ golden::guarded<T> run(const conv_case& c, const conv_packed& p) {
 }
 
 /// Every variant with nibbles and with bytes against the generic one with bytes.
-void check(const nibble_case& n) {
+void check_as_it_is(const nibble_case& n) {
   const conv_case& c = n.conv;
   const conv_weights w{c.w8.data(), n.scales.data(), n.group};
   CAPTURE(n.group);
@@ -76,6 +76,12 @@ void check(const nibble_case& n) {
     same(conv_pack(c.geometry, V::required, c.w8.data(), c.x_row, c.x_pixel, memory.data()));
     CHECK(memory.guards_intact());
   });
+}
+
+void check(const nibble_case& n) {
+  check_as_it_is(n);
+  check_as_it_is({n.conv.in_float(false), n.scales, n.group});
+  check_as_it_is({n.conv.in_float(true), n.scales, n.group});
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ golden::guarded<T> run(const conv_case& c, isa level, bool by_rows) {
 }
 
 template <class T>
-void check(const conv_case& c) {
+void check_as_it_is(const conv_case& c) {
   golden::guarded<T> expected(c.y_shape(), sizeof(T) == 1 ? c.y_pixel() : c.geometry.out_channels, T(77));
   reference(c, expected.view);
   for (std::int32_t y = 0; y < c.out_h; ++y)
@@ -68,6 +68,12 @@ void check(const conv_case& c) {
     CHECK(run<T>(c, V::required, false).buffer == expected.buffer);
     CHECK(run<T>(c, V::required, true).buffer == expected.buffer);
   });
+}
+
+template <class T>
+void check(const conv_case& c) {
+  check_as_it_is<T>(c);
+  if constexpr (sizeof(T) == 1) check_as_it_is<T>(c.in_float(false)), check_as_it_is<T>(c.in_float(true));
 }
 
 }  // namespace

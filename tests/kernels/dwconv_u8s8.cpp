@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+
 #include "tests/kernels/conv_case.hpp"
 #include "tests/kernels/golden.hpp"
 
@@ -62,7 +64,7 @@ golden::guarded<T> run(const conv_case& c, isa level, bool by_rows) {
 }
 
 template <class T>
-void check(const conv_case& c) {
+void check_as_it_is(const conv_case& c) {
   golden::guarded<T> expected(c.y_shape(), sizeof(T) == 1 ? c.y_pixel() : c.geometry.out_channels, T(77));
   reference(c, expected.view);
   for (std::int32_t y = 0; y < c.out_h; ++y)
@@ -75,6 +77,12 @@ void check(const conv_case& c) {
     CHECK(run<T>(c, V::required, false).buffer == expected.buffer);
     CHECK(run<T>(c, V::required, true).buffer == expected.buffer);
   });
+}
+
+template <class T>
+void check(const conv_case& c) {
+  check_as_it_is<T>(c);
+  if constexpr (sizeof(T) == 1) check_as_it_is<T>(c.in_float(false)), check_as_it_is<T>(c.in_float(true));
 }
 
 }  // namespace
@@ -132,19 +140,20 @@ TEST_CASE("depthwise bits are those of every other machine and compiler") {
   golden::check("dwconv_u8s8_f32", hash_f32);
 }
 
-TEST_CASE("depthwise 3x3 of stride 1, which shares pixels between outputs, at every width and height") {
+TEST_CASE("depthwise 3x3 of strides 1 and 2, which share pixels between outputs, at every width and height") {
   rng random(6);
-  for (std::int32_t width = 1; width <= 9; ++width)
-    for (const std::int32_t height : {1, 2, 3, 5})
-      for (const std::int32_t channels : {1, 3, 16, 29, 32, 33, 63, 64, 65, 96, 130}) {
-        conv_case c;
-        c.depthwise = true;
-        c.geometry = {3, 3, 1, 1, 1, 1, channels, 0, channels};
-        c.out_h = height;
-        c.out_w = width;
-        c.fill(random);
-        CAPTURE(c.text());
-        check<std::uint8_t>(c);
-        check<float>(c);
-      }
+  for (std::int32_t i = 0; i < 2 * 9 * 4; ++i)
+    for (const std::int32_t channels : {1, 3, 16, 29, 32, 33, 63, 64, 65, 96, 130}) {
+      const std::int32_t stride = 1 + i % 2, width = 1 + i / 2 % 9,
+                         height = std::array{1, 2, 3, 5}[static_cast<std::size_t>(i / 18)];
+      conv_case c;
+      c.depthwise = true;
+      c.geometry = {3, 3, stride, stride, 1, 1, channels, 0, channels};
+      c.out_h = height;
+      c.out_w = width;
+      c.fill(random);
+      CAPTURE(c.text());
+      check<std::uint8_t>(c);
+      check<float>(c);
+    }
 }

@@ -98,3 +98,40 @@ TEST_CASE("requantize agrees on random channels, for every count") {
     c.check(n);
   }
 }
+
+TEST_CASE("sums and multipliers of 24 bits: f32 gives the same bits, ties included") {
+  rng random(2);
+  for (const std::int32_t zero_point : {0, 1, 131, 255})
+    for (std::int32_t s = 33; s <= 62; ++s) {
+      rescale_case c;
+      for (std::int32_t i = 0; i < 2000; ++i) {
+        const std::int32_t m =
+            i % 4 == 0 ? 1 << 30 : static_cast<std::int32_t>((1u << 30) + random.below(1u << 23) * 128);
+        // Every second one is a tie of a power of two, or next to it; the others lie anywhere.
+        const std::int64_t half = std::int64_t{1} << (s - 31);
+        std::int64_t sum = i % 2 == 0 ? half * (2 * static_cast<std::int32_t>(random.below(600)) - 599) + i % 3 - 1
+                                      : static_cast<std::int32_t>(random.below(1u << 25)) - (1 << 24);
+        while (!fits_float(sum, sum, {m, s})) sum /= 2;
+        const auto bias = static_cast<std::int32_t>(random.below(1000));
+        c.add(static_cast<std::int32_t>(sum) - bias, bias, m, s);
+      }
+      c.epilogue.by_float = true;
+      c.epilogue.zero_point = zero_point;
+      c.check(c.size());
+      c.epilogue.low = zero_point;
+      c.check(c.size());
+      c.epilogue.high = zero_point;
+      c.check(c.size());
+    }
+}
+
+TEST_CASE("what f32 may not scale") {
+  const fixed_point f{1 << 30, 41};
+  CHECK(fits_float(-(1 << 24), 1 << 24, f));
+  CHECK(!fits_float(-(1 << 24) - 1, 0, f));
+  CHECK(!fits_float(0, (1 << 24) + 1, f));
+  CHECK(!fits_float(0, 1, {(1 << 30) + 64, 41}));  // 25 bits
+  CHECK(!fits_float(0, 1, {1 << 30, 32}));
+  CHECK(fits_float(-127'999, 127'999, {1 << 30, 33}));
+  CHECK(!fits_float(0, 128'000, {1 << 30, 33}));
+}

@@ -31,6 +31,11 @@ def fixed(real: float) -> tuple[int, int]:
     return ((1 << 31) - 1, 31) if shift < 31 else (q, shift)
 
 
+def channel_factor(real: float) -> tuple[int, int]:
+    """The same of a convolution's channel: with the 24 bits of an f32."""
+    return fixed(real if real < 2.0**-32 else min(float(np.float32(real)), 1.0 - 2.0**-24) if real < 1.0 else real)
+
+
 def rq(value: np.ndarray, factor: tuple[int, int]) -> np.ndarray:
     """value * factor, one rounding, half upwards; s64 in and out."""
     multiplier, shift = factor
@@ -118,7 +123,7 @@ class Reference:
             return np.maximum(y, np.float32(0)) if relu else y
         y = np.empty(acc.shape, np.uint8)
         for o in range(acc.shape[-1]):
-            factor = fixed(x.scale * float(scale[o]) / out.scale)
+            factor = channel_factor(x.scale * float(scale[o]) / out.scale)
             y[..., o] = _clamp(out.zero + rq(acc[..., o], factor), out.zero if relu else 0)
         return y
 

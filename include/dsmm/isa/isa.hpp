@@ -24,6 +24,7 @@ enum class isa : std::uint8_t {
   x86_sse41,       ///< SSE4.1: small boxes without AVX, Goldmont, Tremont
   x86_avx2,        ///< AVX2, FMA: Haswell, Zen
   x86_avxvnni,     ///< AVX2 and AVX-VNNI: Alder Lake and later, clients without AVX-512
+  x86_avx512bw,    ///< AVX-512 F, BW and VL: Skylake servers and workstations
   x86_avx512vnni,  ///< AVX-512 F, BW, VL and VNNI: Cascade Lake, Ice Lake, Zen 4
   arm_neon,        ///< every 64-bit Arm
   arm_neondot,     ///< dot product: Cortex-A75, A55 and later
@@ -57,10 +58,11 @@ inline bool has_avxvnni() noexcept {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1u << 4) != 0;
 }
-inline bool has_avx512vnni() noexcept {
+inline bool has_avx512bw() noexcept {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+         __builtin_cpu_supports("avx512vl");
 }
+inline bool has_avx512vnni() noexcept { return has_avx512bw() && __builtin_cpu_supports("avx512vnni"); }
 #elif DSMM_ARM64 && defined(HWCAP_ASIMDDP) && defined(HWCAP2_I8MM)
 inline bool has_neondot() noexcept { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 inline bool has_i8mm() noexcept { return has_neondot() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
@@ -78,7 +80,8 @@ inline constexpr std::array isa_rows {
       isa_row{isa::x86_sse41, "x86_sse41", isa::generic, isa_impl::has_sse41},
       isa_row{isa::x86_avx2, "x86_avx2", isa::x86_sse41, isa_impl::has_avx2},
       isa_row{isa::x86_avxvnni, "x86_avxvnni", isa::x86_avx2, isa_impl::has_avxvnni},
-      isa_row{isa::x86_avx512vnni, "x86_avx512vnni", isa::x86_avx2, isa_impl::has_avx512vnni},
+      isa_row{isa::x86_avx512bw, "x86_avx512bw", isa::x86_avx2, isa_impl::has_avx512bw},
+      isa_row{isa::x86_avx512vnni, "x86_avx512vnni", isa::x86_avx512bw, isa_impl::has_avx512vnni},
 #elif DSMM_ARM64
       isa_row{isa::arm_neon, "arm_neon", isa::generic, isa_impl::always},
       isa_row{isa::arm_neondot, "arm_neondot", isa::arm_neon, isa_impl::has_neondot},

@@ -12,6 +12,7 @@
 #include "dsmm/kernels/dwconv_u8s8/generic.hpp"
 #if DSMM_X86
 #include "dsmm/kernels/dwconv_u8s8/x86_avx2.hpp"
+#include "dsmm/kernels/dwconv_u8s8/x86_avx512bw.hpp"
 #include "dsmm/kernels/dwconv_u8s8/x86_avx512vnni.hpp"
 #elif DSMM_ARM64
 #include "dsmm/kernels/dwconv_u8s8/arm_neon.hpp"
@@ -22,8 +23,8 @@
 namespace dsmm::inline DSMM_ABI::kernels {
 
 #if DSMM_X86
-using dw_variants =
-    kernel_list<dwconv_u8s8_impl::x86_avx512vnni, dwconv_u8s8_impl::x86_avx2, dwconv_u8s8_impl::generic>;
+using dw_variants = kernel_list<dwconv_u8s8_impl::x86_avx512vnni, dwconv_u8s8_impl::x86_avx512bw,
+                                dwconv_u8s8_impl::x86_avx2, dwconv_u8s8_impl::generic>;
 #elif DSMM_ARM64
 using dw_variants = kernel_list<dwconv_u8s8_impl::arm_neon, dwconv_u8s8_impl::generic>;
 #else

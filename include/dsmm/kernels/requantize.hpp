@@ -10,7 +10,7 @@
 #include "dsmm/kernels/requantize/generic.hpp"
 #if DSMM_X86
 #include "dsmm/kernels/requantize/x86_avx2.hpp"
-#include "dsmm/kernels/requantize/x86_avx512vnni.hpp"
+#include "dsmm/kernels/requantize/x86_avx512bw.hpp"
 #elif DSMM_ARM64
 #include "dsmm/kernels/requantize/arm_neon.hpp"
 #endif
@@ -19,7 +19,7 @@ namespace dsmm::inline DSMM_ABI::kernels {
 
 #if DSMM_X86
 using requantize_variants =
-    kernel_list<requantize_impl::x86_avx512vnni, requantize_impl::x86_avx2, requantize_impl::generic>;
+    kernel_list<requantize_impl::x86_avx512bw, requantize_impl::x86_avx2, requantize_impl::generic>;
 #elif DSMM_ARM64
 using requantize_variants = kernel_list<requantize_impl::arm_neon, requantize_impl::generic>;
 #else

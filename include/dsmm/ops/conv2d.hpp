@@ -93,8 +93,8 @@ struct conv_form {
   /// `pixel` is the distance of two input pixels in bytes. Where channels are not padded in memory (pictures), the taps
   /// of a row lie side by side, and 5 x 5 on one channel is 5 runs of 5 bytes instead of 25 padded dwords.
   static constexpr conv_form of(const format::tensor_row& w, std::int32_t stride_h, std::int32_t stride_w,
-                      std::int32_t dilation_h, std::int32_t dilation_w, std::int32_t groups, std::ptrdiff_t pixel,
-                      extents output) noexcept {
+                                std::int32_t dilation_h, std::int32_t dilation_w, std::int32_t groups,
+                                std::ptrdiff_t pixel, extents output) noexcept {
     conv_form f;
     f.groups = groups;
     f.four_bits = type_of(w) == dtype::i4s;
@@ -150,7 +150,8 @@ inline result<packed_conv> pack_conv(const op_view& op, const conv_form& form, c
   p.to_u8 = type_of(op.output()) == dtype::u8;
   const std::int32_t zero = op.output().zero_point;
   const auto pad = static_cast<std::int32_t>(round_up(channels, channel_block) - channels);
-  p.epilogue = {tables->bias, tables->multiplier, tables->shift, tables->factor, zero, relu ? zero : 0, 255, relu, pad};
+  p.epilogue = {tables->bias, tables->multiplier, tables->shift, tables->factor, zero, relu ? zero : 0, 255, relu,
+                pad,          tables->by_float};
   std::byte* at = memory.data() + conv_tables::bytes(channels + 64);
   p.groups = reinterpret_cast<kernels::conv_packed*>(at);
   at += round_up(groups * sizeof(kernels::conv_packed), 64);

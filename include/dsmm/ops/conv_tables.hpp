@@ -10,6 +10,7 @@
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/kernels/i4s.hpp"
+#include "dsmm/kernels/requantize/generic.hpp"
 #include "dsmm/model/verify/tensors.hpp"
 #include "dsmm/ops/op.hpp"
 
@@ -37,10 +38,19 @@ struct conv_tables {
   std::int32_t* multiplier = nullptr;  ///< u8 output: the factor x.scale * w.scale / y.scale
   std::int32_t* shift = nullptr;
   float* factor = nullptr;  ///< f32 output: x.scale * w.scale
+  bool by_float = false;    ///< u8 output: conv_epilogue::by_float
 
   static constexpr std::size_t padded(std::size_t channels) noexcept { return round_up(channels, 64); }
   static constexpr std::size_t bytes(std::size_t channels) noexcept { return padded(channels) * 16; }
 };
+
+/// The factor of a channel with the 24 bits of an f32, so that kernels may scale in integers or in f32. False outside
+/// [2^-32, 1).
+constexpr bool make_channel_factor(double real, fixed_point& out) noexcept {
+  if (!(real >= 0x1p-32) || !(real < 1.0)) return false;
+  const float rounded = static_cast<float>(real);
+  return make_fixed_point(rounded < 1.0f ? rounded : 0x1.fffffep-1f, out);
+}
 
 /// Fills the tables from inputs x (0), bias (2), scale (3) and the op's output. Errors: bad_value.
 inline result<conv_tables> fill_conv_tables(const op_view& op, std::span<const std::int8_t> w8, std::size_t channels,
@@ -51,16 +61,24 @@ inline result<conv_tables> fill_conv_tables(const op_view& op, std::span<const s
   for (std::size_t o = 0; o < padded; ++o) t.shift[o] = 31;
   const quantization x = quantization_of(op.input(0)), y = quantization_of(op.output());
   const bool to_u8 = type_of(op.output()) == dtype::u8;
+  t.by_float = to_u8;
   for (std::size_t o = 0; o < channels; ++o) {
-    std::int32_t sum = 0;
-    for (std::size_t k = 0; k < depth; ++k) sum += w8[o * depth + k];
+    std::int32_t sum = 0, positive = 0;
+    for (std::size_t k = 0; k < depth; ++k) {
+      const std::int32_t w = w8[o * depth + k];
+      sum += w;
+      positive += w > 0 ? w : 0;
+    }
     t.bias[o] = op.constant<std::int32_t>(2)[o] - x.zero_point * sum;
     const float scale = op.constant<float>(3)[o];
     t.factor[o] = x.scale * scale;
     if (!to_u8) continue;
     fixed_point f;
-    if (!make_fixed_point(static_cast<double>(x.scale) * static_cast<double>(scale) / static_cast<double>(y.scale), f))
+    if (!make_channel_factor(static_cast<double>(x.scale) * static_cast<double>(scale) / static_cast<double>(y.scale),
+                             f))
       return op.fail(errc::bad_value, "input scale x weight scale / output scale must lie in [2^-32, 1): recalibrate");
+    const std::int64_t lowest = t.bias[o] + std::int64_t{255} * (sum - positive);
+    t.by_float = t.by_float && kernels::fits_float(lowest, t.bias[o] + std::int64_t{255} * positive, f);
     t.multiplier[o] = f.multiplier;
     t.shift[o] = f.shift;
   }

@@ -49,7 +49,7 @@ struct dwconv2d_op {
     const std::int32_t zero = op.output().zero_point;
     const auto pad = static_cast<std::int32_t>(p.output.pixel - p.output.shape.c);
     p.epilogue = {tables->bias, tables->multiplier, tables->shift, tables->factor, zero, relu ? zero : 0, 255, relu,
-                  pad};
+                  pad,          tables->by_float};
     p.packed = kernels::dw_pack(geometry(op), bind.level, w8.data(), p.input.row, p.input.pixel,
                                 memory.data() + conv_tables::bytes(channels(op)));
     const spatial_window window = window_of(op);

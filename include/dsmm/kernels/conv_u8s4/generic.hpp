@@ -50,22 +50,14 @@ struct generic {
 
   static void rows_u8(const conv_packed& p, const conv_epilogue& e, const conv_input& x,
                       const tensor_view<std::uint8_t>& y, std::int32_t y_begin, std::int32_t y_end) noexcept {
-    for (std::int32_t oy = y_begin; oy < y_end; ++oy)
-      for (std::int32_t ox = 0; ox < y.shape.w; ++ox) {
-        std::uint8_t* const out = y.at(oy, ox);
-        for (std::int32_t o = 0; o < p.geometry.out_channels; ++o)
-          out[o] = requantize_impl::generic::one(dot(p, x, oy, ox, o), static_cast<std::size_t>(o), e);
-        for (std::int32_t o = 0; o < e.pad_channels; ++o)
-          out[p.geometry.out_channels + o] = static_cast<std::uint8_t>(e.zero_point);
-      }
+    plain_rows(p, e, y, y_begin, y_end,
+               [&](std::int32_t oy, std::int32_t ox, std::int32_t o) { return dot(p, x, oy, ox, o); });
   }
 
   static void rows_f32(const conv_packed& p, const conv_epilogue& e, const conv_input& x, const tensor_view<float>& y,
                        std::int32_t y_begin, std::int32_t y_end) noexcept {
-    for (std::int32_t oy = y_begin; oy < y_end; ++oy)
-      for (std::int32_t ox = 0; ox < y.shape.w; ++ox)
-        for (std::int32_t o = 0; o < p.geometry.out_channels; ++o)
-          y.at(oy, ox)[o] = requantize_impl::generic::one_f32(dot(p, x, oy, ox, o), static_cast<std::size_t>(o), e);
+    plain_rows(p, e, y, y_begin, y_end,
+               [&](std::int32_t oy, std::int32_t ox, std::int32_t o) { return dot(p, x, oy, ox, o); });
   }
 
 private:

@@ -9,34 +9,15 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
-#include "dsmm/kernels/conv_u8s8/panel_pack.hpp"
-#include "dsmm/kernels/conv_u8s8/pixel_grid.hpp"
+#include "dsmm/kernels/conv_u8s8/arm_tiles.hpp"
 #include "dsmm/kernels/requantize/arm_neon.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 
 /// smlal of s16 by a lane: a register holds 4 output channels, a tile is 4 pixels x 16 channels. The 16 accumulators, 8
 /// weights and 2 inputs fit the 32 registers. Weights: (panels of 16 channels, quads, 4 inputs, 16).
-struct arm_neon {
+struct arm_neon : arm_tiles<arm_neon> {
   static constexpr isa required = isa::arm_neon;
-
-  static constexpr std::size_t pack_bytes(const conv_geometry& g, std::int32_t group) noexcept {
-    return panel_pack<layout>::pack_bytes(g, group);
-  }
-  static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
-    panel_pack<layout>::pack(from, memory, p);
-  }
-  static void rows_u8(const conv_packed& p, const conv_epilogue& e, const conv_input& x,
-                      const tensor_view<std::uint8_t>& y, std::int32_t y_begin, std::int32_t y_end) noexcept {
-    rows(p, e, x, y, y_begin, y_end);
-  }
-  static void rows_f32(const conv_packed& p, const conv_epilogue& e, const conv_input& x, const tensor_view<float>& y,
-                       std::int32_t y_begin, std::int32_t y_end) noexcept {
-    rows(p, e, x, y, y_begin, y_end);
-  }
-
-private:
-  static constexpr std::int32_t run_pixels = 4;
 
   struct layout {
     static constexpr bool nibbles = false, sums = false;
@@ -48,26 +29,6 @@ private:
         for (std::size_t i = 0; i < 4; ++i) out[i * 16 + o] = quad[o][i];
     }
   };
-
-  template <class T>
-  static void rows(const conv_packed& p, const conv_epilogue& e, const conv_input& x, const tensor_view<T>& y,
-                   std::int32_t y_begin, std::int32_t y_end) noexcept {
-    const auto grid = pixel_grid<T>::of(p.geometry, x, y, y_begin, y_end, run_pixels);
-    const std::int32_t stored = p.geometry.out_channels + (sizeof(T) == 1 ? e.pad_channels : 0);
-    for (std::int32_t n = 0; n < p.panel_count; ++n) {
-      const conv_panel& panel = p.panels[n];
-      const auto out = requantize_impl::neon_output::of(e, panel.channel, stored, sizeof(T) == 1);
-      for (std::int32_t line = 0; line < grid.lines; ++line) {
-        const std::uint8_t* const in = grid.x + line * grid.x_line;
-        T* const to = grid.y + line * grid.y_line + panel.channel;
-        std::int32_t i = 0;
-        for (; i + run_pixels <= grid.length; i += run_pixels)
-          tile<run_pixels>(panel, out, grid.x_step, grid.y_step, in + i * grid.x_step, to + i * grid.y_step);
-        for (; i < grid.length; ++i)
-          tile<1>(panel, out, grid.x_step, grid.y_step, in + i * grid.x_step, to + i * grid.y_step);
-      }
-    }
-  }
 
   template <std::int32_t Pixels, class T>
   static void tile(const conv_panel& p, const requantize_impl::neon_output& out, std::ptrdiff_t x_step,
@@ -87,6 +48,7 @@ private:
     for (std::int32_t i = 0; i < Pixels; ++i) out.store(y + i * y_step, acc[i]);
   }
 
+private:
   /// Input `I` of the four.
   template <std::int32_t I, std::int32_t Pixels>
   [[gnu::always_inline]] static inline void add_products(int32x4_t (*acc)[4], const int16x4_t* a,

@@ -8,7 +8,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/kernels/conv_u8s8/pixel_grid.hpp"
-#include "dsmm/kernels/requantize/x86_avx512vnni.hpp"
+#include "dsmm/kernels/requantize/x86_avx512bw.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 
@@ -18,35 +18,40 @@ struct avx512_output {
   std::int32_t channel;                    ///< the first one
   std::int32_t valid;                      ///< channels to store, padding included
   std::ptrdiff_t y_step;                   ///< elements from a pixel of a run to the next
+  requantize_impl::scaling how;            ///< u8 only
   requantize_impl::factors512 factors[3];  ///< u8 only
 
   /// stored: all channels of an output, padding included.
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  DSMM_TARGET("avx512f,avx512bw,avx512vl")
   void set_panel(std::int32_t first, std::int32_t registers, std::int32_t stored, bool to_u8) noexcept {
     channel = first;
     valid = stored - first < registers * 16 ? stored - first : registers * 16;
-    for (std::int32_t r = 0, o = first; to_u8 && r < registers; ++r, o += 16)
+    bool coarse = false;
+    for (std::int32_t r = 0, o = first; to_u8 && r < registers; ++r, o += 16) {
       factors[r] = requantize_impl::factors512::of(epilogue->multiplier + o, epilogue->shift + o);
+      coarse |= factors[r].coarse;
+    }
+    how = requantize_impl::scaling_of(*epilogue, coarse);
   }
 };
 
 /// Four registers of acc (Pixels, Registers * 16) from pixel i on as u8: 4 pixels of 16 channels, 2 of 32, or 1 of 48.
-template <std::int32_t Registers, std::int32_t Pixels, bool Coarse>
-DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+template <std::int32_t Registers, std::int32_t Pixels, requantize_impl::scaling How>
+DSMM_TARGET("avx512f,avx512bw,avx512vl")
 __attribute__((always_inline)) inline __m512i avx512_bytes(const __m512i* acc, const requantize_impl::factors512* f,
                                                            const requantize_impl::clamp512& clamp) noexcept {
-  using scaled = requantize_impl::x86_avx512vnni;
+  using scaled = requantize_impl::x86_avx512bw;
   const __m512i zero = _mm512_setzero_si512();
   __m512i v[4] = {zero, zero, zero, zero};
-  v[0] = scaled::scale<Coarse>(acc[0], f[0]);
-  if constexpr (Pixels * Registers > 1) v[1] = scaled::scale<Coarse>(acc[1], f[1 % Registers]);
-  if constexpr (Pixels * Registers > 2) v[2] = scaled::scale<Coarse>(acc[2], f[2 % Registers]);
-  if constexpr (Pixels * Registers > 3) v[3] = scaled::scale<Coarse>(acc[3], f[3 % Registers]);
-  return scaled::narrow(v[0], v[1], v[2], v[3], clamp);
+  v[0] = scaled::scale<How>(acc[0], f[0], clamp);
+  if constexpr (Pixels * Registers > 1) v[1] = scaled::scale<How>(acc[1], f[1 % Registers], clamp);
+  if constexpr (Pixels * Registers > 2) v[2] = scaled::scale<How>(acc[2], f[2 % Registers], clamp);
+  if constexpr (Pixels * Registers > 3) v[3] = scaled::scale<How>(acc[3], f[3 % Registers], clamp);
+  return scaled::narrow<How>(v[0], v[1], v[2], v[3], clamp);
 }
 
-template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels, bool Coarse>
-DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels, requantize_impl::scaling How>
+DSMM_TARGET("avx512f,avx512bw,avx512vl")
 __attribute__((always_inline)) inline void avx512_store_bytes(const avx512_output& out,
                                                               const pixel_run<std::uint8_t>* runs,
                                                               const std::int32_t* acc) noexcept {
@@ -62,7 +67,7 @@ __attribute__((always_inline)) inline void avx512_store_bytes(const avx512_outpu
   const auto at = [&](std::int32_t i) { return runs[i / Run].y + i % Run * step; };
   std::int32_t i = 0;
   for (; i + together <= Pixels; i += together, c += together * Registers) {
-    const __m512i bytes = avx512_bytes<Registers, together, Coarse>(c, f, clamp);
+    const __m512i bytes = avx512_bytes<Registers, together, How>(c, f, clamp);
     if constexpr (Registers == 3) {
       _mm512_mask_storeu_epi8(at(i), mask, bytes);
     } else if constexpr (Registers == 2) {
@@ -77,23 +82,27 @@ __attribute__((always_inline)) inline void avx512_store_bytes(const avx512_outpu
   }
   if constexpr (Pixels % together != 0)
     for (; i < Pixels; ++i, c += Registers)
-      _mm512_mask_storeu_epi8(at(i), mask, avx512_bytes<Registers, 1, Coarse>(c, f, clamp));
+      _mm512_mask_storeu_epi8(at(i), mask, avx512_bytes<Registers, 1, How>(c, f, clamp));
 }
 
 /// acc (Pixels, Registers * 16) through the epilogue. A function of its own: inlined behind the loop of dot products,
 /// it makes g++ spill accumulators inside that loop.
 template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels>
-DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+DSMM_TARGET("avx512f,avx512bw,avx512vl")
 __attribute__((noinline)) void avx512_store(const avx512_output& out, const pixel_run<std::uint8_t>* runs,
                                             const std::int32_t* acc) noexcept {
-  bool coarse = false;
-  for (std::int32_t r = 0; r < Registers; ++r) coarse |= out.factors[r].coarse;
-  if (coarse) avx512_store_bytes<Registers, Run, Pixels, true>(out, runs, acc);
-  else avx512_store_bytes<Registers, Run, Pixels, false>(out, runs, acc);
+  using requantize_impl::scaling;
+  switch (out.how) {
+    case scaling::float_unclamped:
+      return avx512_store_bytes<Registers, Run, Pixels, scaling::float_unclamped>(out, runs, acc);
+    case scaling::by_float: return avx512_store_bytes<Registers, Run, Pixels, scaling::by_float>(out, runs, acc);
+    case scaling::fine: return avx512_store_bytes<Registers, Run, Pixels, scaling::fine>(out, runs, acc);
+    case scaling::coarse: return avx512_store_bytes<Registers, Run, Pixels, scaling::coarse>(out, runs, acc);
+  }
 }
 
 template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels>
-DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+DSMM_TARGET("avx512f,avx512bw,avx512vl")
 __attribute__((noinline)) void avx512_store(const avx512_output& out, const pixel_run<float>* runs,
                                             const std::int32_t* acc) noexcept {
   const __m512 floor = _mm512_set1_ps(out.epilogue->relu ? 0.0f : -__builtin_inff());

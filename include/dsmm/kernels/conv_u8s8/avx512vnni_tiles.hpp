@@ -28,7 +28,7 @@ struct avx512vnni_tiles {
                    std::int32_t y_begin, std::int32_t y_end) noexcept {
     const auto grid = pixel_grid<T>::of(p.geometry, x, y, y_begin, y_end, 4);
     const std::int32_t pad = sizeof(T) == 1 ? e.pad_channels : 0;
-    const bool sevens = (grid.length + 6) / 7 * 7 < (grid.length + 3) / 4 * 4;
+    const bool sevens = grid.length >= 7 && (grid.length + 6) / 7 * 7 < (grid.length + 3) / 4 * 4;
     task t;
     t.packed = &p;
     t.x_step = grid.x_step;

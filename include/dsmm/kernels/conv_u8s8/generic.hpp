@@ -108,6 +108,24 @@ struct conv_kernel {
 template <class V>
 inline constexpr conv_kernel conv_kernel_of{V::required, &V::pack_bytes, &V::pack, &V::rows_u8, &V::rows_f32};
 
+/// Outputs one by one: sum(oy, ox, o) through the epilogue, and the channels behind the last.
+template <class T, class Sum>
+void plain_rows(const conv_packed& p, const conv_epilogue& e, const tensor_view<T>& y, std::int32_t y_begin,
+                std::int32_t y_end, const Sum& sum) noexcept {
+  const std::int32_t channels = p.geometry.out_channels;
+  for (std::int32_t oy = y_begin; oy < y_end; ++oy)
+    for (std::int32_t ox = 0; ox < y.shape.w; ++ox) {
+      T* const out = y.at(oy, ox);
+      for (std::int32_t o = 0; o < channels; ++o) {
+        const auto at = static_cast<std::size_t>(o);
+        if constexpr (sizeof(T) == 1) out[o] = requantize_impl::generic::one(sum(oy, ox, o), at, e);
+        else out[o] = requantize_impl::generic::one_f32(sum(oy, ox, o), at, e);
+      }
+      for (std::int32_t o = 0; sizeof(T) == 1 && o < e.pad_channels; ++o)
+        out[channels + o] = static_cast<T>(e.zero_point);
+    }
+}
+
 namespace conv_u8s8_impl {
 
 /// The specification. Weights (O, quads, 4).
@@ -130,22 +148,14 @@ struct generic {
 
   static void rows_u8(const conv_packed& p, const conv_epilogue& e, const conv_input& x,
                       const tensor_view<std::uint8_t>& y, std::int32_t y_begin, std::int32_t y_end) noexcept {
-    for (std::int32_t oy = y_begin; oy < y_end; ++oy)
-      for (std::int32_t ox = 0; ox < y.shape.w; ++ox) {
-        std::uint8_t* const out = y.at(oy, ox);
-        for (std::int32_t o = 0; o < p.geometry.out_channels; ++o)
-          out[o] = requantize_impl::generic::one(dot(p, x, oy, ox, o), static_cast<std::size_t>(o), e);
-        for (std::int32_t o = 0; o < e.pad_channels; ++o)
-          out[p.geometry.out_channels + o] = static_cast<std::uint8_t>(e.zero_point);
-      }
+    plain_rows(p, e, y, y_begin, y_end,
+               [&](std::int32_t oy, std::int32_t ox, std::int32_t o) { return dot(p, x, oy, ox, o); });
   }
 
   static void rows_f32(const conv_packed& p, const conv_epilogue& e, const conv_input& x, const tensor_view<float>& y,
                        std::int32_t y_begin, std::int32_t y_end) noexcept {
-    for (std::int32_t oy = y_begin; oy < y_end; ++oy)
-      for (std::int32_t ox = 0; ox < y.shape.w; ++ox)
-        for (std::int32_t o = 0; o < p.geometry.out_channels; ++o)
-          y.at(oy, ox)[o] = requantize_impl::generic::one_f32(dot(p, x, oy, ox, o), static_cast<std::size_t>(o), e);
+    plain_rows(p, e, y, y_begin, y_end,
+               [&](std::int32_t oy, std::int32_t ox, std::int32_t o) { return dot(p, x, oy, ox, o); });
   }
 
 private:

@@ -13,6 +13,7 @@
 #include "dsmm/kernels/conv_u8s8/generic.hpp"
 #include "dsmm/kernels/conv_u8s8/panel_pack.hpp"
 #include "dsmm/kernels/conv_u8s8/pixel_grid.hpp"
+#include "dsmm/kernels/conv_u8s8/quad_layouts.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 
@@ -42,19 +43,7 @@ struct x86_avx2 {
   }
 
 private:
-  struct layout {
-    static constexpr bool nibbles = false, sums = false;
-    static constexpr std::int32_t max_width = 16;
-    static constexpr std::int32_t width(std::int32_t) noexcept { return 16; }
-    static constexpr std::size_t quad_bytes(std::size_t channels) noexcept { return channels * 8; }
-    static void put(const std::int8_t (*quad)[4], std::size_t channels, std::int8_t* out) noexcept {
-      for (std::size_t o = 0; o < channels; ++o)
-        for (std::size_t i = 0; i < 4; ++i) {
-          const std::int16_t word = quad[o][i];
-          std::memcpy(out + (o * 4 + i) * 2, &word, 2);
-        }
-    }
-  };
+  using layout = quads_of_words<16>;
 
   /// What all tiles of 16 channels share.
   struct panel {

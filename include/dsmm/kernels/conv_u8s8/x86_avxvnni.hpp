@@ -12,6 +12,7 @@
 #include "dsmm/kernels/conv_u8s8/avx2_store.hpp"
 #include "dsmm/kernels/conv_u8s8/panel_pack.hpp"
 #include "dsmm/kernels/conv_u8s8/pixel_grid.hpp"
+#include "dsmm/kernels/conv_u8s8/quad_layouts.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 
@@ -41,15 +42,7 @@ struct x86_avxvnni {
 private:
   static constexpr std::int32_t run_pixels = 2, most_runs = 3;
 
-  struct layout {
-    static constexpr bool nibbles = false, sums = false;
-    static constexpr std::int32_t max_width = 16;
-    static constexpr std::int32_t width(std::int32_t) noexcept { return 16; }
-    static constexpr std::size_t quad_bytes(std::size_t) noexcept { return 64; }
-    static void put(const std::int8_t (*quad)[4], std::size_t, std::int8_t* out) noexcept {
-      std::memcpy(out, quad, 64);
-    }
-  };
+  using layout = quads_of_bytes<16>;
 
   /// What all tiles of a panel share.
   struct task {

@@ -11,6 +11,7 @@
 #include "dsmm/isa/isa.hpp"
 #include "dsmm/kernels/conv_u8s8/panel_pack.hpp"
 #include "dsmm/kernels/conv_u8s8/pixel_grid.hpp"
+#include "dsmm/kernels/conv_u8s8/quad_layouts.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl {
 
@@ -39,19 +40,7 @@ struct x86_sse41 {
   }
 
 private:
-  struct layout {
-    static constexpr bool nibbles = false, sums = false;
-    static constexpr std::int32_t max_width = 8;
-    static constexpr std::int32_t width(std::int32_t) noexcept { return 8; }
-    static constexpr std::size_t quad_bytes(std::size_t) noexcept { return 64; }
-    static void put(const std::int8_t (*quad)[4], std::size_t channels, std::int8_t* out) noexcept {
-      for (std::size_t o = 0; o < channels; ++o)
-        for (std::size_t i = 0; i < 4; ++i) {
-          const std::int16_t word = quad[o][i];
-          std::memcpy(out + (o * 4 + i) * 2, &word, 2);
-        }
-    }
-  };
+  using layout = quads_of_words<8>;
 
   template <class T>
   DSMM_TARGET("sse4.1")

@@ -73,12 +73,19 @@ private:
     acc[3] = vmlal_high_s16(acc[3], high, w1);
   }
 
-  /// 16 channels of a tap, 0 for those that are not there.
+  /// 16 channels of a tap, 0 for those of fours that are not there. A copy of a number of bytes that is no constant
+  /// would take longer than the multiplications.
   static uint8x16_t channels(const std::uint8_t* x, std::size_t readable) noexcept {
     if (readable == 16) return vld1q_u8(x);
-    std::uint8_t some[16] = {};
-    std::memcpy(some, x, readable);
-    return vld1q_u8(some);
+    uint32x4_t some = vdupq_n_u32(word(x));
+    some = vsetq_lane_u32(readable > 4 ? word(x + 4) : 0, some, 1);
+    some = vsetq_lane_u32(readable > 8 ? word(x + 8) : 0, some, 2);
+    return vreinterpretq_u8_u32(vsetq_lane_u32(readable > 12 ? word(x + 12) : 0, some, 3));
+  }
+  static std::uint32_t word(const std::uint8_t* x) noexcept {
+    std::uint32_t v;
+    std::memcpy(&v, x, sizeof v);
+    return v;
   }
 };
 

@@ -38,22 +38,14 @@ struct generic {
 
   static void rows_u8(const conv_packed& p, const conv_epilogue& e, const conv_input& x,
                       const tensor_view<std::uint8_t>& y, std::int32_t y_begin, std::int32_t y_end) noexcept {
-    for (std::int32_t oy = y_begin; oy < y_end; ++oy)
-      for (std::int32_t ox = 0; ox < y.shape.w; ++ox) {
-        std::uint8_t* const out = y.at(oy, ox);
-        for (std::int32_t c = 0; c < p.geometry.out_channels; ++c)
-          out[c] = requantize_impl::generic::one(sum(p, x, oy, ox, c), static_cast<std::size_t>(c), e);
-        for (std::int32_t c = 0; c < e.pad_channels; ++c)
-          out[p.geometry.out_channels + c] = static_cast<std::uint8_t>(e.zero_point);
-      }
+    plain_rows(p, e, y, y_begin, y_end,
+               [&](std::int32_t oy, std::int32_t ox, std::int32_t o) { return sum(p, x, oy, ox, o); });
   }
 
   static void rows_f32(const conv_packed& p, const conv_epilogue& e, const conv_input& x, const tensor_view<float>& y,
                        std::int32_t y_begin, std::int32_t y_end) noexcept {
-    for (std::int32_t oy = y_begin; oy < y_end; ++oy)
-      for (std::int32_t ox = 0; ox < y.shape.w; ++ox)
-        for (std::int32_t c = 0; c < p.geometry.out_channels; ++c)
-          y.at(oy, ox)[c] = requantize_impl::generic::one_f32(sum(p, x, oy, ox, c), static_cast<std::size_t>(c), e);
+    plain_rows(p, e, y, y_begin, y_end,
+               [&](std::int32_t oy, std::int32_t ox, std::int32_t o) { return sum(p, x, oy, ox, o); });
   }
 
 private:

@@ -22,7 +22,18 @@ struct conv_epilogue {
   std::int32_t zero_point = 0, low = 0, high = 255;
   bool relu = false;              ///< f32 only; u8 has low = zero_point instead
   std::int32_t pad_channels = 0;  ///< u8 only: channels behind the last to write with zero_point, 0 .. 3
+  /// u8 only, a promise: fits_float() of every channel and every sum that can occur. Variants may then multiply in f32,
+  /// where it gives the same bits in half the instructions.
+  bool by_float = false;
 };
+
+/// Whether sums in [low, high], bias included, times `factor` are exact up to one rounding in f32: the sum and the
+/// multiplier have at most 24 bits, and twice the product and a zero point fits s16.
+constexpr bool fits_float(std::int64_t low, std::int64_t high, fixed_point factor) noexcept {
+  const std::int64_t most = high > -low ? high : -low;
+  return most <= 1 << 24 && factor.multiplier % 128 == 0 && factor.shift >= 33 &&
+         (most * factor.multiplier >> factor.shift) < 16'000;
+}
 
 namespace requantize_impl {
 

@@ -15,7 +15,7 @@ namespace dsmm::inline DSMM_ABI::kernels::nd::gemm_impl {
 
 /// 14 rows of two registers: 28 sums, two of b and one of a fill the register file.
 struct x86_avx512 {
-  static constexpr isa required = isa::x86_avx512vnni;
+  static constexpr isa required = isa::x86_avx512bw;
   static constexpr int rows = 14, columns = 32;
 
   template <int R, part P>
