@@ -31,6 +31,12 @@ struct session_options {
   ops::find_operator general = nullptr;  ///< &ops::nd::find_definition where the model holds general operators
 };
 
+/// Bytes of a session's memory.
+struct session_parts {
+  std::size_t kept = 0;    ///< tables, packed weights, inputs, outputs, states
+  std::size_t shared = 0;  ///< values and scratch: of one run only
+};
+
 /// A model made ready to run: packed weights, states and activations in one arena that the caller owns.
 ///
 /// required() and prepare() may fail, and allocate tables for planning unless a finished plan is given; run() can do
@@ -51,6 +57,13 @@ public:
     return tables_bytes(plan.ops.size(), plan.tensors.size()) + static_cast<std::size_t>(plan.bytes);
   }
 
+  /// Of a finished plan: what must last as long as the session, and what only a run uses. Sessions that never run at
+  /// the same time may use the same bytes for the second part.
+  static constexpr session_parts required_parts(const plan_view& plan) noexcept {
+    return {tables_bytes(plan.ops.size(), plan.tensors.size()) + static_cast<std::size_t>(plan.temporary),
+            static_cast<std::size_t>(plan.bytes - plan.temporary)};
+  }
+
   /// Packs the weights and lays out memory. Errors: arena_too_small (or misaligned), unsupported, too_large, bad_value.
   static result<session> prepare(const model& m, std::span<std::byte> arena,
                                  const session_options& options = {}) noexcept {
@@ -69,6 +82,16 @@ public:
     if (!level) return level.error();
     if (auto ok = check_plan(m, plan, *level, options.general); !ok) return ok.error();
     return place(m, arena, plan, *level, options);
+  }
+
+  /// As above, in two pieces of memory, each aligned to 64 and as large as required_parts() says. What others leave in
+  /// `shared` between two runs never changes a result.
+  static result<session> prepare(const model& m, std::span<std::byte> kept, std::span<std::byte> shared,
+                                 const plan_view& plan, const session_options& options = {}) noexcept {
+    const auto level = level_of(options);
+    if (!level) return level.error();
+    if (auto ok = check_plan(m, plan, *level, options.general); !ok) return ok.error();
+    return place(m, kept, shared, plan, *level, options);
   }
 
   const model& source() const noexcept { return model_; }
@@ -120,8 +143,8 @@ private:
     std::uint32_t halo_of = format::no_tensor;  ///< output whose halo must hold the zero point before the op runs
   };
 
-  session(const model& m, std::span<std::byte> arena, executor exec) noexcept
-      : model_(m), arena_(arena.data()), context_{exec, nullptr} {}
+  session(const model& m, std::byte* kept, std::byte* shared, executor exec) noexcept
+      : model_(m), arena_(kept), shared_(shared), context_{exec, nullptr} {}
 
   static result<isa> level_of(const session_options& options) noexcept {
     if (options.level) return *options.level;
@@ -137,11 +160,23 @@ private:
 
   static result<session> place(const model& m, std::span<std::byte> arena, const plan_view& plan, isa level,
                                const session_options& options) noexcept {
-    if (reinterpret_cast<std::uintptr_t>(arena.data()) % format::alignment != 0)
-      return failure{errc::arena_too_small, "the arena must start at a multiple of 64 bytes"};
     if (arena.size() < required(plan))
       return failure{errc::arena_too_small, "the arena is smaller than session::required() says"};
-    session s(m, arena, options.exec);
+    const std::size_t kept = required_parts(plan).kept;
+    return place(m, arena.first(kept), arena.subspan(kept), plan, level, options);
+  }
+
+  static result<session> place(const model& m, std::span<std::byte> kept, std::span<std::byte> shared,
+                               const plan_view& plan, isa level, const session_options& options) noexcept {
+    const auto aligned = [](std::span<std::byte> s) {
+      return reinterpret_cast<std::uintptr_t>(s.data()) % format::alignment == 0;
+    };
+    const session_parts parts = required_parts(plan);
+    if (!aligned(kept) || (parts.shared != 0 && !aligned(shared)))
+      return failure{errc::arena_too_small, "the arena must start at a multiple of 64 bytes"};
+    if (kept.size() < parts.kept || shared.size() < parts.shared)
+      return failure{errc::arena_too_small, "the arena is smaller than session::required_parts() says"};
+    session s(m, kept.data(), shared.data(), options.exec);
     if (auto ok = s.build(plan, level, options.general); !ok) return ok.error();
     s.reset();
     return s;
@@ -161,16 +196,23 @@ private:
     operands_ = table<ops::operand>(tensors);
     layouts_ = table<tensor_layout>(tensors);
     state_ring* const rings = table<state_ring>(tensors);
-    std::memset(arena_, 0, plan.bytes);
-    context_.scratch = arena_ + plan.scratch;
+    first_shared_ = plan.temporary;
+    const std::span<std::byte> temporary(shared_, static_cast<std::size_t>(plan.bytes - plan.temporary));
+    std::memset(arena_, 0, static_cast<std::size_t>(plan.temporary));
+    if (!temporary.empty()) std::memset(temporary.data(), 0, temporary.size());
+    context_.scratch = at(plan.scratch);
     for (std::uint32_t i = 0; i < tensors; ++i) bind(i, plan.tensors[i], rings[i]);
-    const std::span<std::byte> temporary(arena_ + plan.temporary, arena_ + plan.bytes);
     for (std::uint32_t i = 0; i < model_.ops().size(); ++i)
       if (auto ok = prepare_op(i, plan.ops[i], temporary, level, general); !ok) return ok.error();
     if (!temporary.empty()) std::memset(temporary.data(), 0, temporary.size());
     for (std::uint32_t i = 0; i < tensors; ++i)
       if (model_.tensors()[i].kind == format::tensor_kind::input && has_halo(layouts_[i])) refill_halo(i);
     return {};
+  }
+
+  /// Where an offset of the plan lies.
+  std::byte* at(std::uint64_t offset) const noexcept {
+    return offset < first_shared_ ? arena_ + offset : shared_ + (offset - first_shared_);
   }
 
   void bind(std::uint32_t index, const tensor_place& place, state_ring& ring) noexcept {
@@ -187,7 +229,7 @@ private:
     o.pixel = l.channels;
     o.row = (std::ptrdiff_t{l.left} + t.dims[1] + l.right) * l.channels;
     const std::size_t element = size_of(ops::type_of(t));
-    std::byte* const base = arena_ + place.offset;
+    std::byte* const base = at(place.offset);
     if (t.kind == format::tensor_kind::state) {
       ring = {base, static_cast<std::size_t>(o.row) * element, static_cast<std::uint32_t>(t.dims[0]), place.capacity,
               0};
@@ -208,7 +250,7 @@ private:
     if (op.outputs() != 0) binding.output = operands_[op.output_index(0)];
     for (std::uint32_t k = 1; k < op.outputs(); ++k) binding.more[k - 1] = operands_[op.output_index(k)];
     const ops::op_definition* definition = ops::find_definition(op.kind(), general);
-    std::byte* const memory = arena_ + place.offset;
+    std::byte* const memory = at(place.offset);
     steps_[index] = {definition->run, memory, format::no_tensor};
     if (op.outputs() != 0 && has_halo(layouts_[op.output_index(0)])) steps_[index].halo_of = op.output_index(0);
     return definition->prepare(op, binding, {memory, place.bytes});
@@ -221,6 +263,8 @@ private:
 
   model model_;
   std::byte* arena_;
+  std::byte* shared_;
+  std::uint64_t first_shared_ = 0;  ///< offset in the plan
   ops::run_context context_;
   step* steps_ = nullptr;
   ops::operand* operands_ = nullptr;
