@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,6 +19,7 @@
 #include "tools/commands.hpp"
 #include "tools/general_ops.hpp"
 #include "tools/problem.hpp"
+#include "tools/quantize/preprocessing.hpp"
 #include "tools/quantize/report.hpp"
 #include "tools/quantize/samples.hpp"
 
@@ -37,16 +37,6 @@ struct quantize_command {
   preprocessing how;
   convert::quantize_options options;
 };
-
-/// A number, or a fraction like 1/255.
-float number_of(const std::string& text) {
-  char* end = nullptr;
-  double value = std::strtod(text.c_str(), &end);
-  if (*end == '/') value /= std::strtod(end + 1, &end);
-  if (text.empty() || *end != '\0' || !(value > 0 && value < 1e9))
-    throw problem{"--scale must be a positive number or a fraction", text, "for example 1/255", 2};
-  return static_cast<float>(value);
-}
 
 /// One line on stderr that fills up; only where a person watches.
 convert::progress_call progress_bar() {
@@ -126,14 +116,7 @@ void quantize(CLI::App& app) {
   app.add_option("--samples", c->samples, "calibration samples, evenly chosen")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  app.add_option("--scale", c->scale, "pixels are multiplied by it first: 1, 1/255")->capture_default_str();
-  app.add_option("--mean", c->how.mean, "subtracted from scaled pixels, per channel")->delimiter(',');
-  app.add_option("--std", c->how.deviation, "divides what is left, per channel")->delimiter(',');
-  app.add_option("--channels", c->how.channels, "order of a picture's channels: rgb, bgr")
-      ->check(CLI::IsMember({"rgb", "bgr"}));
-  app.add_option("--layout", c->how.layout, "of the input: auto, nchw, nhwc")
-      ->check(CLI::IsMember({"auto", "nchw", "nhwc"}));
-  app.add_flag("--stretch", c->how.stretch, "use whole pictures, not their middle in the input's shape");
+  declare_preprocessing(app, c->how, c->scale);
   app.add_option("--input", c->input, "f32: as the model has it; u8: images (H, W, C), normalised inside")
       ->check(CLI::IsMember({"f32", "u8"}))
       ->capture_default_str();
