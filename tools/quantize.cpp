@@ -10,14 +10,19 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dsmm/core/thread_pool.hpp"
 #include "dsmm/model/file.hpp"
+#include "dsmm/model/level_writer.hpp"
+#include "dsmm/model/levels.hpp"
 #include "dsmm/model/model.hpp"
 #include "tools/commands.hpp"
 #include "tools/general_ops.hpp"
+#include "tools/level.hpp"
 #include "tools/problem.hpp"
 #include "tools/quantize/preprocessing.hpp"
 #include "tools/quantize/report.hpp"
@@ -50,6 +55,22 @@ convert::progress_call progress_bar() {
   };
 }
 
+/// One network, with its report printed; `first` of a file also as JSON.
+file_bytes quantize_one(const model& m, const quantize_command& c, bool bound_was_given, bool first) {
+  const convert::sample_set samples = open_samples(m, c.calibration, c.how, c.samples, true);
+  convert::sample_set others;
+  if (!c.evaluation.empty()) others = open_samples(m, c.evaluation, c.how, c.evaluation_samples, false);
+  convert::quantize_report report;
+  file_bytes made = need(
+      convert::quantize_model(m, samples, c.options, &report, c.evaluation.empty() ? nullptr : &others), c.model);
+  print_report(report, samples.count);
+  if (first && !c.json.empty()) write_json(report, c.options, samples.count, c.json);
+  if (report.loss > c.options.max_loss && bound_was_given)
+    throw problem{"even with all layers at 8 bits the noise in its outputs is " + text_of_percent(report.loss),
+                  c.model, "allow more with --max-loss, or calibrate on data that look like the model's inputs"};
+  return made;
+}
+
 void quantize_model(quantize_command& c, bool bound_was_given) {
   if (c.calibration.empty())
     throw problem{"no calibration data", "--calibration",
@@ -74,19 +95,27 @@ void quantize_model(quantize_command& c, bool bound_was_given) {
   if (c.input == "u8") {
     o.input = {true, c.how.scale, c.how.mean, c.how.deviation};
   }
-  const convert::sample_set samples = open_samples(m, c.calibration, c.how, c.samples, true);
-  convert::sample_set others;
-  if (!c.evaluation.empty()) others = open_samples(m, c.evaluation, c.how, c.evaluation_samples, false);
-  convert::quantize_report report;
-  const file_bytes made =
-      need(convert::quantize_model(m, samples, o, &report, c.evaluation.empty() ? nullptr : &others), c.model);
-  print_report(report, samples.count);
-  if (!c.json.empty()) write_json(report, o, samples.count, c.json);
-  if (report.loss > o.max_loss && bound_was_given)
-    throw problem{"even with all layers at 8 bits the noise in its outputs is " + text_of_percent(report.loss),
-                  c.model, "allow more with --max-loss, or calibrate on data that look like the model's inputs"};
-  need(write_file(c.output.c_str(), made.bytes()), c.output);
-  std::printf("%s: %zu bytes\n", c.output.c_str(), made.bytes().size());
+  const bool nested = !m.levels().empty();
+  std::vector<owned_model> sources;
+  std::vector<file_bytes> made;
+  for (std::uint32_t k = 0; k < level_count(m); ++k) {  // a level is a network of its own: own ranges, own rounding
+    if (nested) std::printf("level %s\n", share_text(static_cast<double>(level_share(m, k))).c_str());
+    if (k != 0) sources.push_back(need(extract_level(m, k), c.model));
+    made.push_back(quantize_one(k == 0 ? m : *sources.back(), c, bound_was_given, k == 0));
+  }
+  file_bytes joined;
+  if (nested) {
+    const model large = need(model::open(std::as_const(made[0]).bytes()), c.output);
+    std::vector<level_source> levels;
+    for (std::uint32_t k = 1; k < level_count(m); ++k) {
+      const model small = need(model::open(std::as_const(made[k]).bytes()), c.output);
+      levels.push_back({level_share(m, k), small, prefix_pieces(large, small)});
+    }
+    joined = need(join_levels(large, level_share(m, 0), levels), c.output);
+  }
+  const std::span<const std::byte> bytes = nested ? std::as_const(joined).bytes() : std::as_const(made[0]).bytes();
+  need(write_file(c.output.c_str(), bytes), c.output);
+  std::printf("%s: %zu bytes\n", c.output.c_str(), bytes.size());
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ struct prune_command {
   std::vector<double> levels{}, curve_at{};
   bool own_weights = false;
   convert::prune::cut_options cuts{};
-  std::int64_t positions = 4096;
+  std::int64_t positions = 16384;
   double damping = 0.01;
   std::size_t samples = 128;
   std::uint32_t threads = 1;
