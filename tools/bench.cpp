@@ -12,6 +12,7 @@
 #include "dsmm/core/thread_pool.hpp"
 #include "tools/commands.hpp"
 #include "tools/general_ops.hpp"
+#include "tools/level.hpp"
 #include "tools/problem.hpp"
 #include "tools/timing/percentiles.hpp"
 #include "tools/timing/timed_model.hpp"
@@ -24,6 +25,7 @@ using json = nlohmann::ordered_json;
 
 struct bench_options {
   std::vector<std::string> models;
+  std::vector<double> levels;
   std::string program, isa;
   std::uint32_t threads = 1;
   double seconds = 2;
@@ -150,8 +152,12 @@ void bench_models(const bench_options& o) {
   options.general = &find_general_op;
   options.level = o.isa.empty() ? need(selected_isa(), "DSMM_ISA") : need(find_isa(o.isa), "--isa");
   std::vector<bench_row> rows;
-  rows.reserve(o.models.size());
-  for (const std::string& path : o.models) rows.push_back({timed_model(path, o.program, options, o.seed)});
+  const std::size_t count = std::max(o.models.size(), o.levels.size());
+  rows.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const double level = o.levels.empty() ? whole_file : o.levels[std::min(i, o.levels.size() - 1)];
+    rows.push_back({timed_model(o.models[std::min(i, o.models.size() - 1)], level, o.program, options, o.seed)});
+  }
   measure(rows, o.seconds);
   if (!o.json) return print(rows, o, *options.level);
   json out = {{"isa", to_string(*options.level)}, {"threads", o.threads}, {"seed", o.seed}};
@@ -169,6 +175,9 @@ void bench_models(const bench_options& o) {
 void bench(CLI::App& app) {
   const auto o = std::make_shared<bench_options>();
   app.add_option("model", o->models, "one model, or two to compare run by run")->required()->expected(1, 2);
+  app.add_option("--level", o->levels, "a level of a file of levels, or two to compare: 1.0,0.25")
+      ->delimiter(',')
+      ->expected(1, 2);
   app.add_option("--threads", o->threads, "threads; never changes a result")->check(CLI::Range(1, 256));
   app.add_option("--seconds", o->seconds, "how long to run")->check(CLI::Range(0.01, 3600.0))->capture_default_str();
   app.add_option("--program", o->program, "entry point; the first one by default");

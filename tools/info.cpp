@@ -4,14 +4,20 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "dsmm/core/dtype.hpp"
 #include "dsmm/model/file.hpp"
+#include "dsmm/model/levels.hpp"
 #include "tools/commands.hpp"
+#include "tools/level.hpp"
 #include "tools/netron.hpp"
 #include "tools/problem.hpp"
 
@@ -23,6 +29,7 @@ using json = nlohmann::ordered_json;
 
 struct info_options {
   std::string model, netron;
+  double level = whole_file;
   bool as_json = false, ops = false;
 };
 
@@ -95,6 +102,50 @@ json op_json(const model& m, const format::op_row& op) {
           {"parameters", w.parameters}};
 }
 
+/// What the levels of a file cost and how well they agree with the network that they were cut from.
+struct level_info {
+  double share = 1;
+  std::uint64_t multiply_adds = 0, parameters = 0, bytes = 0, stored = 0;
+  std::string sqnr_db, top1;
+};
+
+std::vector<level_info> levels_of(const model& m, const std::string& path) {
+  std::vector<level_info> out;
+  if (m.levels().empty()) return out;
+  std::uint64_t rest = m.file().size();
+  for (std::uint32_t k = 0; k < level_count(m); ++k) {
+    std::optional<owned_model> made;
+    if (k != 0) made.emplace(need(extract_level(m, k), path));
+    const model& level = k == 0 ? m : **made;
+    level_info i{static_cast<double>(level_share(m, k)), 0, 0, level.file().size(), 0, {}, {}};
+    for (const format::program_row& p : level.programs()) {
+      const work w = work_of(level, p);
+      i.multiply_adds += w.multiply_adds, i.parameters += w.parameters;
+    }
+    if (k != 0) {
+      const format::level_row& row = m.levels()[k - 1];
+      i.stored =
+          row.graph_length + row.strings_length + row.meta_length + row.selftest_length + row.pieces_length;
+      rest -= i.stored;
+    }
+    i.sqnr_db = level.meta("pruned.sqnr_db").value_or("");
+    i.top1 = level.meta("pruned.top1_agreement").value_or("");
+    out.push_back(std::move(i));
+  }
+  out[0].bytes = out[0].stored = rest;  // with the tables of the others
+  return out;
+}
+
+void print_levels(const std::vector<level_info>& levels) {
+  std::printf("\nlevels\n  %6s %14s %12s %12s %12s %8s %8s\n", "level", "multiply-adds", "parameters", "bytes alone",
+              "stored", "SQNR dB", "top-1");
+  for (const level_info& i : levels)
+    std::printf("  %6s %14llu %12llu %12llu %12llu %8s %8s\n", share_text(i.share).c_str(),
+                static_cast<unsigned long long>(i.multiply_adds), static_cast<unsigned long long>(i.parameters),
+                static_cast<unsigned long long>(i.bytes), static_cast<unsigned long long>(i.stored),
+                i.sqnr_db.empty() ? "-" : i.sqnr_db.c_str(), i.top1.empty() ? "-" : i.top1.c_str());
+}
+
 json to_json(const model& m, const info_options& options) {
   json out = {{"file", options.model},
               {"bytes", m.file().size()},
@@ -120,6 +171,13 @@ json to_json(const model& m, const info_options& options) {
                                {"ops", std::move(ops)}});
   }
   for (const format::tensor_row& t : m.tensors()) out["tensors"].push_back(tensor_json(m, t));
+  for (const level_info& i : levels_of(m, options.model)) {
+    json row = {{"level", i.share},   {"multiply_adds", i.multiply_adds}, {"parameters", i.parameters},
+                {"bytes", i.bytes}, {"stored_bytes", i.stored}};
+    if (!i.sqnr_db.empty()) row["sqnr_db"] = std::strtod(i.sqnr_db.c_str(), nullptr);
+    if (!i.top1.empty()) row["top1_agreement"] = std::strtod(i.top1.c_str(), nullptr);
+    out["levels"].push_back(std::move(row));
+  }
   out["self_tests"] = m.self_tests().size();
   return out;
 }
@@ -169,11 +227,12 @@ void print(const model& m, const info_options& options) {
                 static_cast<double>(w.multiply_adds) * 1e-6, static_cast<unsigned long long>(w.parameters));
     if (options.ops) print_ops(m, p);
   }
+  if (const auto levels = levels_of(m, options.model); !levels.empty()) print_levels(levels);
   std::printf("\nself tests: %zu\n", m.self_tests().size());
 }
 
 void run(const info_options& options) {
-  const owned_model file = need(owned_model::open(options.model.c_str()), options.model);
+  const owned_model file = open_level(options.model, options.level);
   if (!options.netron.empty()) {
     const std::string text = to_netron(*file).dump(1) + "\n";
     need(write_file(options.netron.c_str(), std::as_bytes(std::span(text))), options.netron);
@@ -187,6 +246,7 @@ void run(const info_options& options) {
 void info(CLI::App& app) {
   const auto options = std::make_shared<info_options>();
   app.add_option("model", options->model, "a .dsmm file")->required();
+  app.add_option("--level", options->level, "look at this level of a file of levels");
   app.add_flag("--ops", options->ops, "list every op with its cost");
   app.add_flag("--json", options->as_json, "everything, as JSON");
   app.add_option("--netron", options->netron, "also write FILE.netron, which the viewer Netron opens")

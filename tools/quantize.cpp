@@ -8,18 +8,23 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dsmm/core/thread_pool.hpp"
 #include "dsmm/model/file.hpp"
+#include "dsmm/model/level_writer.hpp"
+#include "dsmm/model/levels.hpp"
 #include "dsmm/model/model.hpp"
 #include "tools/commands.hpp"
 #include "tools/general_ops.hpp"
+#include "tools/level.hpp"
 #include "tools/problem.hpp"
+#include "tools/quantize/preprocessing.hpp"
 #include "tools/quantize/report.hpp"
 #include "tools/quantize/samples.hpp"
 
@@ -38,16 +43,6 @@ struct quantize_command {
   convert::quantize_options options;
 };
 
-/// A number, or a fraction like 1/255.
-float number_of(const std::string& text) {
-  char* end = nullptr;
-  double value = std::strtod(text.c_str(), &end);
-  if (*end == '/') value /= std::strtod(end + 1, &end);
-  if (text.empty() || *end != '\0' || !(value > 0 && value < 1e9))
-    throw problem{"--scale must be a positive number or a fraction", text, "for example 1/255", 2};
-  return static_cast<float>(value);
-}
-
 /// One line on stderr that fills up; only where a person watches.
 convert::progress_call progress_bar() {
   if (isatty(STDERR_FILENO) == 0) return {};
@@ -58,6 +53,22 @@ convert::progress_call progress_bar() {
     if (done >= total) std::fprintf(stderr, "\r%60s\r", "");
     std::fflush(stderr);
   };
+}
+
+/// One network, with its report printed; `first` of a file also as JSON.
+file_bytes quantize_one(const model& m, const quantize_command& c, bool bound_was_given, bool first) {
+  const convert::sample_set samples = open_samples(m, c.calibration, c.how, c.samples, true);
+  convert::sample_set others;
+  if (!c.evaluation.empty()) others = open_samples(m, c.evaluation, c.how, c.evaluation_samples, false);
+  convert::quantize_report report;
+  file_bytes made = need(
+      convert::quantize_model(m, samples, c.options, &report, c.evaluation.empty() ? nullptr : &others), c.model);
+  print_report(report, samples.count);
+  if (first && !c.json.empty()) write_json(report, c.options, samples.count, c.json);
+  if (report.loss > c.options.max_loss && bound_was_given)
+    throw problem{"even with all layers at 8 bits the noise in its outputs is " + text_of_percent(report.loss),
+                  c.model, "allow more with --max-loss, or calibrate on data that look like the model's inputs"};
+  return made;
 }
 
 void quantize_model(quantize_command& c, bool bound_was_given) {
@@ -84,19 +95,27 @@ void quantize_model(quantize_command& c, bool bound_was_given) {
   if (c.input == "u8") {
     o.input = {true, c.how.scale, c.how.mean, c.how.deviation};
   }
-  const convert::sample_set samples = open_samples(m, c.calibration, c.how, c.samples, true);
-  convert::sample_set others;
-  if (!c.evaluation.empty()) others = open_samples(m, c.evaluation, c.how, c.evaluation_samples, false);
-  convert::quantize_report report;
-  const file_bytes made =
-      need(convert::quantize_model(m, samples, o, &report, c.evaluation.empty() ? nullptr : &others), c.model);
-  print_report(report, samples.count);
-  if (!c.json.empty()) write_json(report, o, samples.count, c.json);
-  if (report.loss > o.max_loss && bound_was_given)
-    throw problem{"even with all layers at 8 bits the noise in its outputs is " + text_of_percent(report.loss),
-                  c.model, "allow more with --max-loss, or calibrate on data that look like the model's inputs"};
-  need(write_file(c.output.c_str(), made.bytes()), c.output);
-  std::printf("%s: %zu bytes\n", c.output.c_str(), made.bytes().size());
+  const bool nested = !m.levels().empty();
+  std::vector<owned_model> sources;
+  std::vector<file_bytes> made;
+  for (std::uint32_t k = 0; k < level_count(m); ++k) {  // a level is a network of its own: own ranges, own rounding
+    if (nested) std::printf("level %s\n", share_text(static_cast<double>(level_share(m, k))).c_str());
+    if (k != 0) sources.push_back(need(extract_level(m, k), c.model));
+    made.push_back(quantize_one(k == 0 ? m : *sources.back(), c, bound_was_given, k == 0));
+  }
+  file_bytes joined;
+  if (nested) {
+    const model large = need(model::open(std::as_const(made[0]).bytes()), c.output);
+    std::vector<level_source> levels;
+    for (std::uint32_t k = 1; k < level_count(m); ++k) {
+      const model small = need(model::open(std::as_const(made[k]).bytes()), c.output);
+      levels.push_back({level_share(m, k), small, prefix_pieces(large, small)});
+    }
+    joined = need(join_levels(large, level_share(m, 0), levels), c.output);
+  }
+  const std::span<const std::byte> bytes = nested ? std::as_const(joined).bytes() : std::as_const(made[0]).bytes();
+  need(write_file(c.output.c_str(), bytes), c.output);
+  std::printf("%s: %zu bytes\n", c.output.c_str(), bytes.size());
 }
 
 }  // namespace
@@ -126,14 +145,7 @@ void quantize(CLI::App& app) {
   app.add_option("--samples", c->samples, "calibration samples, evenly chosen")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  app.add_option("--scale", c->scale, "pixels are multiplied by it first: 1, 1/255")->capture_default_str();
-  app.add_option("--mean", c->how.mean, "subtracted from scaled pixels, per channel")->delimiter(',');
-  app.add_option("--std", c->how.deviation, "divides what is left, per channel")->delimiter(',');
-  app.add_option("--channels", c->how.channels, "order of a picture's channels: rgb, bgr")
-      ->check(CLI::IsMember({"rgb", "bgr"}));
-  app.add_option("--layout", c->how.layout, "of the input: auto, nchw, nhwc")
-      ->check(CLI::IsMember({"auto", "nchw", "nhwc"}));
-  app.add_flag("--stretch", c->how.stretch, "use whole pictures, not their middle in the input's shape");
+  declare_preprocessing(app, c->how, c->scale);
   app.add_option("--input", c->input, "f32: as the model has it; u8: images (H, W, C), normalised inside")
       ->check(CLI::IsMember({"f32", "u8"}))
       ->capture_default_str();

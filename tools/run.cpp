@@ -16,6 +16,7 @@
 #include "dsmm/model/model.hpp"
 #include "tools/commands.hpp"
 #include "tools/general_ops.hpp"
+#include "tools/level.hpp"
 #include "tools/npy.hpp"
 #include "tools/onnx/plain_run.hpp"
 #include "tools/onnx/written.hpp"
@@ -31,6 +32,7 @@ struct run_options {
   std::vector<std::string> inputs;
   picture_input pictures;
   std::uint32_t threads = 1;
+  double level = whole_file;
   bool fresh = false, json = false;
 };
 
@@ -103,8 +105,8 @@ std::vector<sink> sinks_of(const model& m, std::uint32_t program) {
 }
 
 void run_model(const run_options& o) {
-  const file_bytes file = need(read_file(o.model.c_str()), o.model);
-  const model m = need(model::open(file.bytes()), o.model);
+  const owned_model file = open_level(o.model, o.level);
+  const model& m = *file;
   thread_pool pool(o.threads);
   session_options options;
   options.exec = pool.handle();
@@ -158,6 +160,7 @@ void run(CLI::App& app) {
       ->expected(1, -1);
   app.add_option("-o,--output", o->output, "folder for one .npy per output")->capture_default_str();
   app.add_option("--program", o->program, "entry point; the first one by default");
+  app.add_option("--level", o->level, "run this level of a file of levels, e.g. 0.5");
   app.add_option("--isa", o->isa,
                  "instruction set: generic, x86_sse41, x86_avx2, x86_avxvnni, x86_avx512bw, x86_avx512vnni, arm_neon, "
                  "arm_neondot, arm_i8mm");

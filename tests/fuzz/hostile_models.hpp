@@ -9,6 +9,7 @@
 
 #include "tests/model/every_op_model.hpp"
 #include "tests/model/general_model.hpp"
+#include "tests/model/nested_model.hpp"
 #include "tests/graph/sample_models.hpp"
 #include "tests/model/sealed.hpp"
 
@@ -137,6 +138,42 @@ void sizes(std::span<const std::byte> good, Visit&& visit) {
       lie("index-" + std::to_string(i) + "-" + std::to_string(index), [&](sealed_file& f) { f.index(i) = index; });
 }
 
+/// VARIANTS: every word and byte of its tables, and each of its lengths, with the values that break size arithmetic and
+/// the order of ranges. What still opens is put together and run by exercise().
+template <class Visit>
+void levels(const std::string& name, std::span<const std::byte> good, Visit&& visit) {
+  sealed_file original(good);
+  const dsmm::format::section section = original.section(dsmm::format::section_kind::variants);
+  dsmm::format::variants_header header;
+  std::memcpy(&header, good.data() + section.offset, sizeof(header));
+  const std::size_t tables = 32 + 96 * std::size_t{header.level_count} + 16 * std::size_t{header.piece_count} +
+                             8 * std::size_t{header.range_count};
+  const auto change = [&](const std::string& what, std::size_t at, const void* value, std::size_t size) {
+    sealed_file f(good);
+    std::memcpy(f.bytes().data() + section.offset + at, value, size);
+    visit(name + what + "-" + std::to_string(at), f.seal().bytes(), expect::safe);
+  };
+  for (std::size_t i = 0; i + 4 <= tables; i += 4)
+    for (const std::uint32_t value : {0u, 1u, 2u, 3u, 15u, 16u, 64u, 65'536u, 0x7FFF'FFFFu, 0x8000'0000u, 0xFFFF'FFFFu,
+                                      0x3F00'0000u, 0x7F80'0000u})
+      change("-word-" + std::to_string(value), i, &value, 4);
+  for (std::size_t i = 0; i < tables; ++i)
+    for (const int add : {1, -1, 128}) {
+      const auto value = static_cast<std::byte>(std::to_integer<int>(good[section.offset + i]) + add);
+      change("-byte" + std::to_string(add), i, &value, 1);
+    }
+  for (std::size_t i = tables; i < section.length; i += 3) {  // graphs and pieces of the levels
+    const auto value = static_cast<std::byte>(std::to_integer<int>(good[section.offset + i]) ^ 0x81);
+    change("-own", i, &value, 1);
+  }
+  for (std::size_t length = 1; length < section.length; length += 7) {
+    sealed_file f(good, section.offset + length);
+    f.header().file_size = section.offset + length;
+    f.section(dsmm::format::section_kind::variants).length = length;
+    visit(name + "-cut-" + std::to_string(length), f.seal().bytes(), expect::refused);
+  }
+}
+
 template <class Visit>
 void all(Visit&& visit) {
   const dsmm::file_bytes good = every_op::file();
@@ -145,6 +182,8 @@ void all(Visit&& visit) {
   words(good.bytes(), visit);
   bytes(good.bytes(), visit);
   if (const auto picture = samples::picture_net(20).finish()) words(picture->bytes(), visit);
+  if (const auto line = nested_model::line_file()) levels("line", line->bytes(), visit);
+  if (const auto dense = nested_model::dense_file()) levels("dense", dense->bytes(), visit);
   if (const auto general = general_model::writer().finish()) rows(general->bytes(), visit);
 }
 

@@ -3,6 +3,7 @@
 // fuzz_replay            checks them all
 // fuzz_replay FILE…      replays files, e.g. what a fuzzer found
 // fuzz_replay --good F   writes the good model that the hostile ones are made of
+// fuzz_replay --nested F writes a good file of three levels
 // fuzz_replay --write D  writes the lies about size and the good model into folder D, as seeds for a fuzzer
 #include <chrono>
 #include <cstdio>
@@ -85,6 +86,10 @@ int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--write") == 0) return write_seeds(argv[2]);
   if (argc == 3 && std::strcmp(argv[1], "--good") == 0)
     return dsmm::write_file(argv[2], every_op::file().bytes()) ? 0 : 1;
+  if (argc == 3 && std::strcmp(argv[1], "--nested") == 0) {
+    const auto file = nested_model::line_file();
+    return file && dsmm::write_file(argv[2], file->bytes()) ? 0 : 1;
+  }
   if (argc > 1) return replay_files(argc - 1, argv + 1);
   return replay_all();
 }

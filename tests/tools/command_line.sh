@@ -84,6 +84,29 @@ for m in report["models"]:
 assert report["second_over_first"]["p10"] <= report["second_over_first"]["p50"] <= report["second_over_first"]["p90"]
 PYTHON
 
+# Levels: a file that holds three networks lies beside the model.
+nested=$(dirname "$model")/nested.dsmm
+expect 0 '0.25 ' info "$nested"
+expect 0 '"stored_bytes"' info "$nested" --json
+expect 0 'identity' info "$nested" --level 0.25
+expect 2 'its levels are 1, 0.5, 0.25' info "$nested" --level 0.3
+expect 2 'its levels are 1' run "$model" --level 0.5
+expect 0 'second / first' bench "$nested" --level 1,0.25 --seconds 0.02
+expect 0 'nested.dsmm@0.5' bench "$nested" --level 0.5 --seconds 0.02
+expect 2 'bench' bench "$nested" --level 1,0.5,0.25 --seconds 0.02
+expect 0 'level 0.5' prune "$nested" --extract 0.5 -o "$folder/half.dsmm"
+expect 2 'no level 0.7' prune "$nested" --extract 0.7 -o "$folder/half.dsmm"
+python3 - "$folder" <<'PYTHON'
+import struct, sys
+header = "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 8, 4), }"
+header += " " * (117 - len(header)) + "\n"
+open(sys.argv[1] + "/small.npy", "wb").write(
+    b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode() + bytes(i * 37 % 256 for i in range(256)))
+PYTHON
+expect 0 'score.npy' run "$folder/half.dsmm" --input "image=$folder/small.npy" --output "$folder/alone"
+expect 0 'score.npy' run "$nested" --level 0.5 --isa generic --input "image=$folder/small.npy" --output "$folder/level"
+cmp "$folder/alone/score.npy" "$folder/level/score.npy" || { echo "FAILED: a level is not its file"; failed=1; }
+
 expect 0 'namespace part' emit "$model" --header "$folder/part.hpp"
 grep -q "$("${emulator[@]}" "$dsmm" info "$model" | grep -o 'identity [0-9a-f]*' | cut -d' ' -f2)" "$folder/part.hpp" || failed=1
 expect 0 '"arena_bytes"' emit "$model" --header "$folder/part.hpp" --name weld --json

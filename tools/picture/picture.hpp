@@ -28,6 +28,8 @@ inline constexpr int max_picture = 16'384;  ///< pixels along a side
 /// without the library.
 bool read_png(const std::string& path, int channels, picture& out, std::string& trouble);
 bool read_jpeg(const std::string& path, int channels, picture& out, std::string& trouble);
+/// Writes an RGB picture; as above.
+bool write_png(const std::string& path, const picture& in, std::string& trouble);
 
 /// The middle of `in` that has the shape of width x height, averaged over areas. Integers only: the same everywhere.
 inline picture fitted(const picture& in, int width, int height) {

@@ -27,4 +27,15 @@ bool read_png(const std::string& path, int channels, picture& out, std::string& 
   return ok;
 }
 
+bool write_png(const std::string& path, const picture& in, std::string& trouble) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = static_cast<png_uint_32>(in.width);
+  image.height = static_cast<png_uint_32>(in.height);
+  image.format = PNG_FORMAT_RGB;
+  if (png_image_write_to_file(&image, path.c_str(), 0, in.pixels.data(), 0, nullptr) != 0) return true;
+  trouble = image.message;
+  return false;
+}
+
 }  // namespace dsmm::inline DSMM_ABI::tools

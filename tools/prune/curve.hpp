@@ -18,7 +18,8 @@ namespace dsmm::inline DSMM_ABI::tools {
 struct curve_point {
   double keep = 1;  ///< wanted share of the multiply-adds
   std::int64_t multiply_adds = 0;
-  std::size_t bytes = 0;      ///< of the file
+  std::size_t bytes = 0;      ///< of a file of its own
+  std::size_t stored = 0;     ///< that it adds to a file of levels
   double milliseconds = 0;    ///< median of one run, fp32
   double cut_db = 0, db = 0;  ///< SQNR before and after the weights were fitted anew
   double cut_top1 = -1, top1 = -1;
@@ -27,8 +28,13 @@ struct curve_point {
 inline std::string curve_json(const std::vector<curve_point>& points, const nlohmann::json& about) {
   nlohmann::json j = about;
   for (const curve_point& p : points) {
-    nlohmann::json row = {{"keep", p.keep},       {"multiply_adds", p.multiply_adds}, {"bytes", p.bytes},
-                          {"ms", p.milliseconds}, {"sqnr_db_cut", p.cut_db},          {"sqnr_db", p.db}};
+    nlohmann::json row = {{"keep", p.keep},
+                          {"multiply_adds", p.multiply_adds},
+                          {"bytes", p.bytes},
+                          {"stored_bytes", p.stored},
+                          {"ms", p.milliseconds},
+                          {"sqnr_db_cut", p.cut_db},
+                          {"sqnr_db", p.db}};
     if (p.top1 >= 0) row["top1_agreement_cut"] = p.cut_top1, row["top1_agreement"] = p.top1;
     j["points"].push_back(std::move(row));
   }

@@ -15,6 +15,7 @@
 #include "dsmm/model/file.hpp"
 #include "dsmm/model/info.hpp"
 #include "dsmm/model/model.hpp"
+#include "tools/level.hpp"
 #include "tools/problem.hpp"
 #include "tools/timing/percentiles.hpp"
 
@@ -31,9 +32,11 @@ struct timed_op {
 /// A model under the stopwatch: one program, random inputs.
 class timed_model {
 public:
-  timed_model(const std::string& path, const std::string& program, const session_options& options, std::uint64_t seed)
-      : path_(path),
-        file_(need(owned_model::open(path.c_str()), path)),
+  /// share  of the level, or whole_file.
+  timed_model(const std::string& path, double share, const std::string& program, const session_options& options,
+              std::uint64_t seed)
+      : path_(share == whole_file ? path : path + "@" + share_text(share)),
+        file_(open_level(path, share)),
         arena_(need(file_bytes::allocate(need(session::required(*file_, options), path)), path)),
         session_(need(session::prepare(*file_, arena_.bytes(), options), path)) {
     need(self_test(session_), path);
@@ -46,6 +49,7 @@ public:
   }
 
   const model& source() const noexcept { return *file_; }
+  /// With the level behind it, if one was asked for.
   const std::string& path() const noexcept { return path_; }
   const format::program_row& program() const noexcept { return source().programs()[program_]; }
   std::size_t arena_bytes() const noexcept { return arena_.bytes().size(); }

@@ -27,6 +27,12 @@ struct session_options {
   ops::find_operator general = nullptr;  ///< &ops::nd::find_definition where the model holds general operators
 };
 
+/// Bytes of a session's memory.
+struct session_parts {
+  std::size_t kept = 0;    ///< tables, packed weights, inputs, outputs, states
+  std::size_t shared = 0;  ///< values and scratch: of one run only
+};
+
 /// A model made ready to run: packed weights, states and activations in one arena that the caller owns.
 ///
 /// required() and prepare() may fail, and allocate tables for planning unless a finished plan is given; run() can do
@@ -41,6 +47,13 @@ public:
     return tables_bytes(plan.ops.size(), plan.tensors.size()) + static_cast<std::size_t>(plan.bytes);
   }
 
+  /// Of a finished plan: what must last as long as the session, and what only a run uses. Sessions that never run at
+  /// the same time may use the same bytes for the second part.
+  static constexpr session_parts required_parts(const plan_view& plan) noexcept {
+    return {tables_bytes(plan.ops.size(), plan.tensors.size()) + static_cast<std::size_t>(plan.temporary),
+            static_cast<std::size_t>(plan.bytes - plan.temporary)};
+  }
+
   /// Packs the weights and lays out memory. Errors: arena_too_small (or misaligned), unsupported, too_large, bad_value.
   static result<session> prepare(const model& m, std::span<std::byte> arena,
                                  const session_options& options = {}) noexcept;
@@ -49,6 +62,11 @@ public:
   /// nothing. Errors: as above; shape_mismatch (a plan of another model), too_large (of another architecture or dsmm).
   static result<session> prepare(const model& m, std::span<std::byte> arena, const plan_view& plan,
                                  const session_options& options = {}) noexcept;
+
+  /// As above, in two pieces of memory, each aligned to 64 and as large as required_parts() says. What others leave in
+  /// `shared` between two runs never changes a result.
+  static result<session> prepare(const model& m, std::span<std::byte> kept, std::span<std::byte> shared,
+                                 const plan_view& plan, const session_options& options = {}) noexcept;
 
   const model& source() const noexcept { return model_; }
 
@@ -89,8 +107,8 @@ private:
     std::uint32_t halo_of = format::no_tensor;  ///< output whose halo must hold the zero point before the op runs
   };
 
-  session(const model& m, std::span<std::byte> arena, executor exec) noexcept
-      : model_(m), arena_(arena.data()), context_{exec, nullptr} {}
+  session(const model& m, std::byte* kept, std::byte* shared, executor exec) noexcept
+      : model_(m), arena_(kept), shared_(shared), context_{exec, nullptr} {}
 
   static constexpr std::size_t tables_bytes(std::size_t ops, std::size_t tensors) noexcept {
     return round_up(ops * sizeof(step), format::alignment) +
@@ -101,9 +119,15 @@ private:
 
   static result<session> place(const model& m, std::span<std::byte> arena, const plan_view& plan, isa level,
                                const session_options& options) noexcept;
+  static result<session> place(const model& m, std::span<std::byte> kept, std::span<std::byte> shared,
+                               const plan_view& plan, isa level, const session_options& options) noexcept;
   template <class T>
   T* table(std::size_t count) noexcept;
   result<void> build(const plan_view& plan, isa level, ops::find_operator general) noexcept;
+  /// Where an offset of the plan lies.
+  std::byte* at(std::uint64_t offset) const noexcept {
+    return offset < first_shared_ ? arena_ + offset : shared_ + (offset - first_shared_);
+  }
   void bind(std::uint32_t index, const tensor_place& place, state_ring& ring) noexcept;
   result<void> prepare_op(std::uint32_t index, const op_place& place, std::span<std::byte> temporary, isa level,
                           ops::find_operator general) noexcept;
@@ -111,6 +135,8 @@ private:
 
   model model_;
   std::byte* arena_;
+  std::byte* shared_;
+  std::uint64_t first_shared_ = 0;  ///< offset in the plan
   ops::run_context context_;
   step* steps_ = nullptr;
   ops::operand* operands_ = nullptr;

@@ -52,6 +52,14 @@ DSMM_INLINE result<session> session::prepare(const model& m, std::span<std::byte
   return place(m, arena, plan, *level, options);
 }
 
+DSMM_INLINE result<session> session::prepare(const model& m, std::span<std::byte> kept, std::span<std::byte> shared,
+                                             const plan_view& plan, const session_options& options) noexcept {
+  const auto level = session_impl::level_of(options);
+  if (!level) return level.error();
+  if (auto ok = check_plan(m, plan, *level, options.general); !ok) return ok.error();
+  return place(m, kept, shared, plan, *level, options);
+}
+
 DSMM_INLINE result<std::uint32_t> session::find(std::string_view name) const noexcept {
   if (const auto i = model_.find_tensor(name)) return *i;
   return failure{errc::not_found, "the model has no tensor of this name"}.named(name.data(), name.size());
@@ -68,13 +76,25 @@ DSMM_INLINE void session::reset() noexcept {
       operands_[i].state->reset(static_cast<std::uint8_t>(model_.tensors()[i].zero_point));
 }
 
-DSMM_INLINE result<session> session::place(const model& m, std::span<std::byte> arena, const plan_view& plan, isa level,
-                                           const session_options& options) noexcept {
-  if (reinterpret_cast<std::uintptr_t>(arena.data()) % format::alignment != 0)
-    return failure{errc::arena_too_small, "the arena must start at a multiple of 64 bytes"};
+DSMM_INLINE result<session> session::place(const model& m, std::span<std::byte> arena, const plan_view& plan,
+                                           isa level, const session_options& options) noexcept {
   if (arena.size() < required(plan))
     return failure{errc::arena_too_small, "the arena is smaller than session::required() says"};
-  session s(m, arena, options.exec);
+  const std::size_t kept = required_parts(plan).kept;
+  return place(m, arena.first(kept), arena.subspan(kept), plan, level, options);
+}
+
+DSMM_INLINE result<session> session::place(const model& m, std::span<std::byte> kept, std::span<std::byte> shared,
+                                           const plan_view& plan, isa level, const session_options& options) noexcept {
+  const auto aligned = [](std::span<std::byte> s) {
+    return reinterpret_cast<std::uintptr_t>(s.data()) % format::alignment == 0;
+  };
+  const session_parts parts = required_parts(plan);
+  if (!aligned(kept) || (parts.shared != 0 && !aligned(shared)))
+    return failure{errc::arena_too_small, "the arena must start at a multiple of 64 bytes"};
+  if (kept.size() < parts.kept || shared.size() < parts.shared)
+    return failure{errc::arena_too_small, "the arena is smaller than session::required_parts() says"};
+  session s(m, kept.data(), shared.data(), options.exec);
   if (auto ok = s.build(plan, level, options.general); !ok) return ok.error();
   s.reset();
   return s;
@@ -94,10 +114,12 @@ DSMM_INLINE result<void> session::build(const plan_view& plan, isa level, ops::f
   operands_ = table<ops::operand>(tensors);
   layouts_ = table<tensor_layout>(tensors);
   state_ring* const rings = table<state_ring>(tensors);
-  std::memset(arena_, 0, plan.bytes);
-  context_.scratch = arena_ + plan.scratch;
+  first_shared_ = plan.temporary;
+  const std::span<std::byte> temporary(shared_, static_cast<std::size_t>(plan.bytes - plan.temporary));
+  std::memset(arena_, 0, static_cast<std::size_t>(plan.temporary));
+  if (!temporary.empty()) std::memset(temporary.data(), 0, temporary.size());
+  context_.scratch = at(plan.scratch);
   for (std::uint32_t i = 0; i < tensors; ++i) bind(i, plan.tensors[i], rings[i]);
-  const std::span<std::byte> temporary(arena_ + plan.temporary, arena_ + plan.bytes);
   for (std::uint32_t i = 0; i < model_.ops().size(); ++i)
     if (auto ok = prepare_op(i, plan.ops[i], temporary, level, general); !ok) return ok.error();
   if (!temporary.empty()) std::memset(temporary.data(), 0, temporary.size());
@@ -120,7 +142,7 @@ DSMM_INLINE void session::bind(std::uint32_t index, const tensor_place& place, s
   o.pixel = l.channels;
   o.row = (std::ptrdiff_t{l.left} + t.dims[1] + l.right) * l.channels;
   const std::size_t element = size_of(ops::type_of(t));
-  std::byte* const base = arena_ + place.offset;
+  std::byte* const base = at(place.offset);
   if (t.kind == format::tensor_kind::state) {
     ring = {base, static_cast<std::size_t>(o.row) * element, static_cast<std::uint32_t>(t.dims[0]), place.capacity, 0};
     o.state = &ring;
@@ -140,7 +162,7 @@ DSMM_INLINE result<void> session::prepare_op(std::uint32_t index, const op_place
   if (op.outputs() != 0) binding.output = operands_[op.output_index(0)];
   for (std::uint32_t k = 1; k < op.outputs(); ++k) binding.more[k - 1] = operands_[op.output_index(k)];
   const ops::op_definition* definition = ops::find_definition(op.kind(), general);
-  std::byte* const memory = arena_ + place.offset;
+  std::byte* const memory = at(place.offset);
   steps_[index] = {definition->run, memory, format::no_tensor};
   if (op.outputs() != 0 && has_halo(layouts_[op.output_index(0)])) steps_[index].halo_of = op.output_index(0);
   return definition->prepare(op, binding, {memory, place.bytes});

@@ -33,6 +33,7 @@ inline constexpr std::uint64_t max_meta = 65'536;
 inline constexpr std::uint32_t max_meta_lines = 512;
 inline constexpr std::uint32_t max_self_tests = 64;
 inline constexpr std::uint32_t max_self_test_runs = 4'096;
+inline constexpr std::uint32_t max_levels = 15;  ///< smaller networks beside the one of GRAPH
 
 using sha256_digest = std::array<std::uint8_t, 32>;
 
@@ -136,5 +137,55 @@ struct self_test_row {  // 48 bytes
   sha256_digest hash;  ///< over the outputs and states of the program after each of `runs` runs
 };
 static_assert(sizeof(self_test_row) == 48);
+
+/// VARIANTS: smaller networks (levels) that live in the weights of the one in GRAPH. Each level is a whole model, whose
+/// file can be put together from this section and the others bit for bit (model/levels.hpp).
+/// This header, then levels, pieces and ranges; from the next multiple of 64 on, level after level, what it has of its
+/// own: graph, strings, META, SELFTEST, then the bytes of its pieces. Each of these starts at a multiple of 64.
+struct variants_header {  // 32 bytes
+  std::uint32_t level_count, piece_count, range_count;
+  float share;                             ///< of the multiply-adds: what the network of GRAPH stands for, 0 to 1
+  std::array<std::uint32_t, 4> reserved;  ///< 0
+};
+static_assert(sizeof(variants_header) == 32);
+
+/// A level's strings, META and SELFTEST are those of the file unless it has its own.
+inline constexpr std::uint32_t own_strings = 1, own_meta = 2, own_selftest = 4;
+
+struct level_row {  // 96 bytes
+  float share;                ///< falls from level to level, always below the one before and above 0
+  std::uint32_t piece_count;  ///< one per constant of its graph, in order
+  std::uint32_t flags;        ///< own_strings, own_meta, own_selftest
+  std::uint32_t reserved0;    ///< 0
+  std::uint64_t graph_length, strings_length, meta_length, selftest_length;  ///< bytes of its own
+  std::uint64_t pieces_length;  ///< bytes of its own in all pieces, with the gaps between them
+  std::uint64_t reserved1;      ///< 0
+  sha256_digest identity;       ///< of the level as a file: the hash of its section table
+};
+static_assert(sizeof(level_row) == 96);
+
+enum class piece_form : std::uint8_t {
+  own = 1,    ///< bytes of its own
+  block = 2,  ///< elements of a constant of GRAPH: those in the ranges, along up to two axes
+  /// f32: a block, and own bytes: one f32 scale per index of the first axis, at the next multiple of 64 one s8 per
+  /// element. value = fma(scale, s8, block)
+  corrected = 3,
+};
+
+/// How a level comes to one of its constants.
+struct piece_row {  // 16 bytes
+  std::uint32_t base;  ///< the constant's tensor in GRAPH, ascending within a level; own: 0
+  piece_form form;
+  std::array<std::uint8_t, 2> axes;  ///< that ranges cut, ascending; 0 where there are none
+  std::uint8_t reserved;             ///< 0
+  std::array<std::uint32_t, 2> ranges;  ///< for each of `axes`: how many of the next rows; 0: the whole axis stays
+};
+static_assert(sizeof(piece_row) == 16);
+
+/// Indices [first, first + count) of an axis. The ranges of an axis ascend and do not touch.
+struct range_row {
+  std::uint32_t first, count;
+};
+static_assert(sizeof(range_row) == 8);
 
 }  // namespace dsmm::inline DSMM_ABI::format

@@ -32,6 +32,10 @@ public:
   std::span<const std::uint32_t> indices() const noexcept { return rows_.indices; }
   std::span<const std::int32_t> attributes() const noexcept { return rows_.attributes; }
   std::span<const format::self_test_row> self_tests() const noexcept { return rows_.self_tests; }
+  /// Smaller networks in the same file, largest first; model/levels.hpp makes models of them.
+  std::span<const format::level_row> levels() const noexcept { return rows_.variants.levels; }
+  /// The tables as the verifier cut them.
+  const model_rows& rows() const noexcept { return rows_; }
   std::span<const format::section> sections() const noexcept { return rows_.sections; }
   std::span<const std::byte> file() const noexcept { return file_; }
 

@@ -14,6 +14,15 @@ namespace dsmm::inline DSMM_ABI {
 
 static_assert(std::endian::native == std::endian::little, "a .dsmm file is read in place: little-endian machines only");
 
+/// The tables of VARIANTS.
+struct level_tables {
+  const format::variants_header* header = nullptr;  ///< null: the file has no levels
+  std::span<const format::level_row> levels;
+  std::span<const format::piece_row> pieces;
+  std::span<const format::range_row> ranges;
+  std::span<const std::byte> own;  ///< what the levels do not share
+};
+
 /// The tables of a .dsmm file as they lie in the caller's bytes. The verifier fills one and hands it to `model`; until
 /// then nothing in it is trusted but the extents of the spans.
 struct model_rows {
@@ -28,6 +37,7 @@ struct model_rows {
   std::string_view strings;
   std::string_view meta;
   std::span<const std::byte> weights;
+  level_tables variants;
 
   constexpr bool has_name(format::string_ref ref) const noexcept {
     return ref.length <= format::max_name && ref.offset <= strings.size() && ref.length <= strings.size() - ref.offset;

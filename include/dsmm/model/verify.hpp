@@ -11,6 +11,7 @@
 #include "dsmm/model/model_rows.hpp"
 #include "dsmm/model/verify/accumulators.hpp"
 #include "dsmm/model/verify/container.hpp"
+#include "dsmm/model/verify/levels.hpp"
 #include "dsmm/model/verify/programs.hpp"
 #include "dsmm/model/verify/side_tables.hpp"
 #include "dsmm/model/verify/tables.hpp"
@@ -48,6 +49,8 @@ inline result<model_rows> verify(std::span<const std::byte> file) noexcept {
   if (auto r = verify_impl::check_meta(rows.meta); !r) return r.error();
   const auto self_tests = verify_impl::section_bytes(file, rows, section_kind::selftest);
   if (auto r = verify_impl::split_self_tests(self_tests, rows); !r) return r.error();
+  const auto variants = verify_impl::section_bytes(file, rows, section_kind::variants);
+  if (auto r = verify_impl::check_levels(variants, rows); !r) return r.error();
   return rows;
 }
 

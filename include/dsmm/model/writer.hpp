@@ -20,8 +20,8 @@
 #include "dsmm/core/dtype.hpp"
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/core/sha256.hpp"
 #include "dsmm/core/tensor.hpp"
+#include "dsmm/model/container_layout.hpp"
 #include "dsmm/model/file.hpp"
 #include "dsmm/model/format.hpp"
 #include "dsmm/model/model.hpp"
@@ -127,32 +127,16 @@ public:
         {format::section_kind::weights, weights_},
         {format::section_kind::meta, std::as_bytes(std::span(meta))},
         {format::section_kind::selftest, std::as_bytes(std::span(self_tests_))}};
-    std::vector<format::section> table;
-    for (const auto& [kind, bytes] : parts)
-      if (!bytes.empty()) table.push_back({kind, format::section_required, 0, bytes.size(), 0, sha256_of(bytes)});
-    std::uint64_t end = sizeof(format::header) + table.size() * sizeof(format::section);
-    for (format::section& s : table) {
-      s.offset = round_up(end, format::alignment);
-      end = s.offset + s.length;
-    }
+    container_layout layout;
+    for (const auto& [kind, bytes] : parts) layout.add(kind, bytes.size());
+    const std::uint64_t end = layout.place();
     result<file_bytes> file = file_bytes::allocate(end);
     if (!file) return file.error();
-    std::byte* const out = file->bytes().data();
-    std::memset(out, 0, end);
-    format::header header{};
-    header.magic = format::magic;
-    header.major = format::major_version;
-    header.minor = is_general_ ? format::minor_version : std::uint16_t{0};  // older versions read what they can
-    header.endian = format::endian_canary;
-    header.file_size = end;
-    header.section_count = static_cast<std::uint32_t>(table.size());
-    header.table_hash = sha256_of(std::as_bytes(std::span(table)));
-    std::memcpy(out, &header, sizeof(header));
-    std::memcpy(out + sizeof(header), table.data(), table.size() * sizeof(format::section));
-    for (const format::section& s : table)
-      for (const auto& [kind, bytes] : parts)
-        if (kind == s.kind) std::memcpy(out + s.offset, bytes.data(), bytes.size());
-    if (const result<model> check = model::open({out, end}); !check) return check.error();
+    const std::span<std::byte> out = file->bytes();
+    std::memset(out.data(), 0, end);
+    for (const auto& [kind, bytes] : parts) layout.copy(out, kind, bytes);
+    layout.seal(out, is_general_ ? format::minor_version : std::uint16_t{0});  // older versions read what they can
+    if (const result<model> check = model::open(out); !check) return check.error();
     return file;
   }
 

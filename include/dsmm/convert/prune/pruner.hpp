@@ -56,13 +56,20 @@ public:
   /// By class, for at most `keep` of the multiply-adds (1: nothing goes).
   std::vector<bool> removed(double keep) const { return plan_->removed(keep); }
 
+  /// What is left of another graph with the ops and shapes of the original one. Errors: unsupported.
+  result<lowered_graph> cut(const lowered_graph& g, double keep) const {
+    std::size_t stuck = 0;
+    auto cut = cut_graph(g, net_.layers, *channels_, *classes_, removed(keep), stuck);
+    if (!cut) return failure{errc::unsupported, "an op cannot work on the channels that are left"};
+    return std::move(*cut);
+  }
+
   /// Errors: those of refit().
   result<pruned_network> prune(double keep) const {
     const std::vector<bool> gone = removed(keep);
-    std::size_t stuck = 0;
-    auto cut = cut_graph(g_, net_.layers, *channels_, *classes_, gone, stuck);
-    if (!cut) return failure{errc::unsupported, "an op cannot work on the channels that are left"};
-    pruned_network out{std::move(*cut), {}, 0, {}};
+    auto less = cut(g_, keep);
+    if (!less) return less.error();
+    pruned_network out{std::move(*less), {}, 0, {}};
     std::vector<bool> changed(g_.values.size(), false);
     for (std::uint32_t v = 0; v < g_.values.size(); ++v) changed[v] = out.cut.values[v].dims != g_.values[v].dims;
     kept_rows rows;

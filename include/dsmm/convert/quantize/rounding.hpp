@@ -129,7 +129,8 @@ private:
 };
 
 /// Rounds one row against a factored moment block (columns in the order of `order`), from the last column to the first:
-/// each takes over the error that those behind it left (Babai's nearest plane; the same integers as GPTQ's).
+/// each takes over the error that those behind it left (Babai's nearest plane; the same integers as GPTQ's). A weight
+/// of zero was pruned and stays zero: kernels leave blocks of zeros out.
 inline void round_row(const std::vector<double>& factored, std::span<const std::size_t> order,
                       std::span<const float> w, std::span<const double> step, double low, double high,
                       std::span<std::int8_t> codes) {
@@ -139,7 +140,8 @@ inline void round_row(const std::vector<double>& factored, std::span<const std::
     const double* const row = factored.data() + i * n;
     const std::size_t k = order[i];
     const auto real = static_cast<double>(w[k]);
-    const double code = std::clamp(std::nearbyint((real + carried[i] / row[i]) / step[k]), low, high);
+    const double code =
+        real == 0.0 ? 0.0 : std::clamp(std::nearbyint((real + carried[i] / row[i]) / step[k]), low, high);
     codes[k] = static_cast<std::int8_t>(code);
     const double error = real - code * step[k];
     for (std::size_t j = 0; j < i; ++j) carried[j] += row[j] * error;

@@ -84,8 +84,8 @@ inline bool is_known(format::section_kind kind) noexcept {
     case format::section_kind::strings:
     case format::section_kind::weights:
     case format::section_kind::meta:
-    case format::section_kind::selftest: return true;
     case format::section_kind::variants:
+    case format::section_kind::selftest: return true;
     case format::section_kind::fit:
     case format::section_kind::signature: return false;
   }
