@@ -13,8 +13,11 @@
 #include <vector>
 
 #include "dsmm/core/thread_pool.hpp"
+#include "dsmm/graph/elastic_session.hpp"
 #include "dsmm/inspect/inspector.hpp"
+#include "dsmm/inspect/level_choice.hpp"
 #include "tests/inspect/sample_line.hpp"
+#include "tests/model/nested_model.hpp"
 
 namespace {
 
@@ -115,12 +118,42 @@ void run_line(std::uint32_t threads) {
   expect(locks == 0, "inspect() takes no lock");
 }
 
+/// Levels that take turns as a deadline asks for.
+void run_levels(std::uint32_t threads) {
+  const auto file = nested_model::line_file();
+  dsmm::thread_pool pool(threads);
+  const dsmm::session_options options{pool.handle(), {}};
+  if (!file) return expect(false, file.error().text);
+  const auto m = *dsmm::model::open(file->bytes());
+  auto arena = dsmm::file_bytes::allocate(*dsmm::elastic_session::required(m, options));
+  auto levels = dsmm::elastic_session::prepare(m, arena->bytes(), options);
+  if (!levels) return expect(false, levels.error().text);
+  dsmm::level_choice choice(levels->levels(), 1);
+  for (std::uint32_t k = 0; k < levels->levels(); ++k) choice.record(k, std::chrono::milliseconds(10 / (k + 1)));
+  unsigned used = 0;
+  watching = true;
+  for (int k = 0; k < 100; ++k) {
+    const std::uint32_t level = choice.choose(std::chrono::milliseconds(1 + k % 12)).level;
+    levels->run_all(1);
+    levels->run(level, 0);
+    choice.record(level, std::chrono::milliseconds(1));
+    used |= 1u << level;
+  }
+  levels->reset();
+  watching = false;
+  expect(used == 7, "every level has run");
+  expect(allocations == 0, "changing the level neither allocates nor frees");
+  expect(locks == 0, "changing the level takes no lock");
+}
+
 }  // namespace
 
 int main() {
   positive_control();
   run_line(1);
   run_line(2);
+  run_levels(1);
+  run_levels(2);
   std::printf("steady state: %s\n", failures == 0 ? "no allocation, no lock" : "not quiet");
   return failures == 0 ? 0 : 1;
 }
