@@ -19,7 +19,7 @@ using std::chrono::steady_clock;
 
 /// Longest that a check may take, ms; sanitizers slow it down several times.
 #ifdef DSMM_SANITIZED
-constexpr double allowed = 10.0;
+constexpr double allowed = 50.0;
 #else
 constexpr double allowed = 1.0;
 #endif
