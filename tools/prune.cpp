@@ -16,11 +16,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include "dsmm/convert/calibrate/read_graph.hpp"
 #include "dsmm/convert/emit_model.hpp"
 #include "dsmm/convert/prune/agreement.hpp"
 #include "dsmm/convert/prune/block_sparsity.hpp"
 #include "dsmm/convert/prune/pruner.hpp"
-#include "dsmm/convert/prune/read_graph.hpp"
 #include "dsmm/core/thread_pool.hpp"
 #include "dsmm/model/file.hpp"
 #include "dsmm/model/model.hpp"
@@ -75,8 +75,8 @@ public:
   }
 
   const lowered_graph& graph() const noexcept { return graph_; }
-  const pr::sample_set& data() const noexcept { return data_->set(); }
-  const pr::sample_set& judge() const noexcept { return judge_ ? judge_->set() : data_->set(); }
+  const convert::sample_set& data() const noexcept { return data_->set(); }
+  const convert::sample_set& judge() const noexcept { return judge_ ? judge_->set() : data_->set(); }
   const pr::observe_options& options() const noexcept { return options_; }
 
   pr::agreement agreement_of(const lowered_graph& g) const {
@@ -89,7 +89,7 @@ public:
   }
   /// Median of single runs over 0.4 s after a warm-up.
   double milliseconds_of(const lowered_graph& g) const {
-    const auto run = need(pr::sample_run::prepare(g, {}, false, options_.session), c_.model);
+    const auto run = need(convert::sample_run::prepare(g, {}, false, options_.session), c_.model);
     need(run->run(judge(), 0), c_.model);
     std::vector<double> times;
     const auto start = std::chrono::steady_clock::now();
@@ -106,8 +106,8 @@ public:
 private:
   static lowered_graph open(const file_bytes& file, const std::string& path, meta_lines& meta) {
     const model m = need(model::open(file.bytes()), path);
-    meta = pr::meta_of(m);
-    return need(pr::read_graph(m), path);
+    meta = convert::meta_of(m);
+    return need(convert::read_graph(m), path);
   }
 
   const prune_command& c_;
