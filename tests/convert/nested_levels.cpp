@@ -113,7 +113,7 @@ TEST_CASE("Corrected levels are blocks of the largest network and a fifth of the
       REQUIRE_MESSAGE(level, std::string(level ? "" : level.error().text));
       CHECK(same((*level)->file(), f.alone[k - 1].bytes()));
       const auto exact = *model::open(f.independent[k - 1].bytes());
-      const auto a = prune::read_graph(exact), b = prune::read_graph(**level);
+      const auto a = read_graph(exact), b = read_graph(**level);
       const auto data = samples(8, 2);
       const auto y = prune::record_outputs(*a, data, options()), z = prune::record_outputs(*b, data, options());
       CHECK(prune::compare_outputs(*a, *y, *z).sqnr_db > 35.0);

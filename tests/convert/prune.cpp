@@ -39,7 +39,7 @@ prune::observe_options observed(std::int64_t positions = 2048) {
   return o;
 }
 
-double sqnr(const lowered_graph& original, const lowered_graph& other, const prune::sample_set& data) {
+double sqnr(const lowered_graph& original, const lowered_graph& other, const sample_set& data) {
   const auto y = prune::record_outputs(original, data, options()), z = prune::record_outputs(other, data, options());
   REQUIRE(y);
   REQUIRE_MESSAGE(z, z.error().text);
@@ -119,7 +119,7 @@ TEST_CASE("Channels that copies of others could replace are lost without a trace
     const std::uint32_t v = n.g.ops[0].inputs[at];
     std::vector<std::byte> bytes(n.g.values[v].bytes.begin(), n.g.values[v].bytes.end());
     std::copy_n(bytes.begin(), bytes.size() / 2, bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() / 2));
-    n.g.ops[0].inputs[at] = prune::add_constant(n.g, dtype::f32, dim_list(n.g.values[v].dims), bytes);
+    n.g.ops[0].inputs[at] = add_constant(n.g, dtype::f32, dim_list(n.g.values[v].dims), bytes);
   }
   n.output(n.conv(a, 8, 3));
   const auto data = samples(16, 3);

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "dsmm/convert/calibrate/read_graph.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/prune/read_graph.hpp"
-#include "dsmm/convert/prune/sample_run.hpp"
 #include "dsmm/core/rng.hpp"
 #include "dsmm/ops/nd/registry.hpp"
 
@@ -39,7 +39,7 @@ struct net {
   std::uint32_t weights(dim_list dims, float scale) {
     std::vector<float> w(static_cast<std::size_t>(count_of(dims)));
     for (float& v : w) v = scale * random.normal();
-    return prune::add_constant(g, dtype::f32, std::move(dims), std::as_bytes(std::span(w)));
+    return add_constant(g, dtype::f32, std::move(dims), std::as_bytes(std::span(w)));
   }
   std::uint32_t op(op_kind kind, std::vector<std::uint32_t> in, dim_list out, std::vector<std::int32_t> attributes) {
     const std::uint32_t y = value(std::move(out));
@@ -92,7 +92,7 @@ inline session_options options() {
 }
 
 /// Smooth random fields, as photos are: neighbours alike, channels correlated.
-inline prune::sample_set samples(std::size_t count, std::uint64_t seed) {
+inline sample_set samples(std::size_t count, std::uint64_t seed) {
   return {count, [seed](std::size_t i, std::span<const std::span<std::byte>> inputs) -> result<void> {
             rng random = rng(seed).stream(i);
             for (const auto& to : inputs) {

@@ -17,7 +17,7 @@
 #include "dsmm/convert/emit_model.hpp"
 #include "dsmm/convert/prune/agreement.hpp"
 #include "dsmm/convert/prune/pruner.hpp"
-#include "dsmm/convert/prune/read_graph.hpp"
+#include "dsmm/convert/calibrate/read_graph.hpp"
 #include "dsmm/core/thread_pool.hpp"
 #include "dsmm/model/file.hpp"
 #include "dsmm/model/model.hpp"
@@ -55,8 +55,8 @@ public:
       : c_(c),
         pool_(c.threads),
         file_(need(owned_model::open(c.model.c_str()), c.model)),
-        meta_(convert::prune::meta_of(*file_)),
-        graph_(need(convert::prune::read_graph(*file_), c.model)) {
+        meta_(convert::meta_of(*file_)),
+        graph_(need(convert::read_graph(*file_), c.model)) {
     if (c.calibration.empty())
       throw problem{"pruning needs data that looks like what the model will see", c.model,
                     "give --calibration DIR with some tens of pictures or .npy samples"};
@@ -73,8 +73,8 @@ public:
   }
 
   const convert::lowered_graph& graph() const noexcept { return graph_; }
-  const convert::prune::sample_set& data() const noexcept { return data_; }
-  const convert::prune::sample_set& judge() const noexcept { return judge_; }
+  const convert::sample_set& data() const noexcept { return data_; }
+  const convert::sample_set& judge() const noexcept { return judge_; }
   const convert::prune::observe_options& options() const noexcept { return options_; }
 
   convert::prune::agreement agreement_of(const convert::lowered_graph& g) const {
@@ -89,7 +89,7 @@ public:
   }
   /// Median of single runs over 0.4 s after a warm-up.
   double milliseconds_of(const convert::lowered_graph& g) const {
-    const auto run = need(convert::prune::sample_run::prepare(g, {}, false, options_.session), c_.model);
+    const auto run = need(convert::sample_run::prepare(g, {}, false, options_.session), c_.model);
     need(run->run(judge_, 0), c_.model);
     std::vector<double> times;
     const auto start = std::chrono::steady_clock::now();
@@ -105,11 +105,10 @@ public:
 
 private:
   /// Pictures and arrays as `dsmm quantize` takes them; for several inputs also DIR/INPUT/*.npy.
-  convert::prune::sample_set open(const std::string& path, std::optional<sample_folder>& folder) const {
+  convert::sample_set open(const std::string& path, std::optional<sample_folder>& folder) const {
     if (graph_.inputs.size() > 1 && std::filesystem::is_directory(path + "/" + graph_.inputs[0].name))
       return folder.emplace(graph_, path, c_.samples).set();
-    const auto set = open_samples(*file_, path, c_.how, c_.samples, true);
-    return {set.count, set.load};
+    return open_samples(*file_, path, c_.how, c_.samples, true);
   }
 
   const prune_command& c_;
@@ -118,7 +117,7 @@ private:
   meta_lines meta_;
   convert::lowered_graph graph_;
   std::optional<sample_folder> folders_[2];
-  convert::prune::sample_set data_, judge_;
+  convert::sample_set data_, judge_;
   convert::prune::observe_options options_;
   convert::prune::output_record original_;
 };

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/prune/sample_run.hpp"
 #include "tools/npy.hpp"
 #include "tools/onnx/npy_array.hpp"
 #include "tools/problem.hpp"
@@ -62,11 +62,11 @@ public:
   sample_folder(const sample_folder&) = delete;
   sample_folder& operator=(const sample_folder&) = delete;
 
-  const convert::prune::sample_set& set() const noexcept { return set_; }
+  const convert::sample_set& set() const noexcept { return set_; }
 
 private:
   std::vector<std::vector<std::vector<std::byte>>> inputs_;  ///< by input and sample
-  convert::prune::sample_set set_;
+  convert::sample_set set_;
 };
 
 }  // namespace dsmm::inline DSMM_ABI::tools

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "dsmm/convert/quantize/graph_run.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/model/model.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/prune/sample_run.hpp"
 #include "dsmm/core/result.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert::prune {

@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/prune/cut_order.hpp"
 #include "dsmm/convert/prune/mixing_layer.hpp"
 #include "dsmm/convert/prune/observed_network.hpp"
 #include "dsmm/convert/prune/refit.hpp"
-#include "dsmm/convert/prune/sample_run.hpp"
 #include "dsmm/core/result.hpp"
 
 /// Zeros in blocks of 4 inputs x 32 outputs: what the integer convolutions leave out when they pack their weights.

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/read_graph.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/prune/channel_classes.hpp"
 #include "dsmm/convert/prune/copy_map.hpp"
-#include "dsmm/convert/prune/read_graph.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert::prune {
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/cholesky.hpp"
 #include "dsmm/convert/prune/channel_classes.hpp"
-#include "dsmm/convert/prune/cholesky.hpp"
 #include "dsmm/convert/prune/mixing_layer.hpp"
 #include "dsmm/convert/prune/moments.hpp"
 
@@ -43,7 +43,7 @@ struct mixing_system {
     }
     const double more = damping * h.mean_variance() + 1e-12;
     for (std::size_t i = 0; h.full() && i < n; ++i) c[i * n + i] += more;
-    if (h.full()) inverse = prune::inverse(std::move(c), n);
+    if (h.full()) inverse = convert::inverse(std::move(c), n);
   }
 };
 

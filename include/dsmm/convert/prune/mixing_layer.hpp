@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/read_graph.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/prune/read_graph.hpp"
 #include "dsmm/model/op_kind.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert::prune {

@@ -14,7 +14,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/prune/read_graph.hpp"
+#include "dsmm/convert/calibrate/read_graph.hpp"
 #include "dsmm/model/level_writer.hpp"
 #include "dsmm/model/model.hpp"
 

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/prune/cut_order.hpp"
 #include "dsmm/convert/prune/mixing_layer.hpp"
 #include "dsmm/convert/prune/moments.hpp"
-#include "dsmm/convert/prune/sample_run.hpp"
 #include "dsmm/core/executor.hpp"
 #include "dsmm/core/result.hpp"
 

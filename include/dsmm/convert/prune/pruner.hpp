@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/prune/channel_classes.hpp"
 #include "dsmm/convert/prune/channel_graph.hpp"
@@ -19,7 +20,6 @@
 #include "dsmm/convert/prune/cut_plan.hpp"
 #include "dsmm/convert/prune/observed_network.hpp"
 #include "dsmm/convert/prune/refit.hpp"
-#include "dsmm/convert/prune/sample_run.hpp"
 #include "dsmm/core/result.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert::prune {

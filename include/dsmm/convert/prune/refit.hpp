@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/cholesky.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/prune/cholesky.hpp"
 #include "dsmm/convert/prune/mixing_layer.hpp"
 #include "dsmm/convert/prune/moments.hpp"
 #include "dsmm/convert/prune/observed_network.hpp"
-#include "dsmm/convert/prune/sample_run.hpp"
 #include "dsmm/core/result.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert::prune {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/quantize/graph_run.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/model/op_kind.hpp"
 
@@ -82,8 +82,8 @@ inline std::vector<output_agreement> blank_agreement(const lowered_graph& g) {
 /// Runs the quantized model on samples and compares with reference outputs, which may be those of another run.
 /// Errors: of the samples.
 template <class Reference>
-result<std::vector<output_agreement>> agreement(const lowered_graph& g, graph_run& quantized, const sample_set& samples,
-                                                Reference&& reference) {
+result<std::vector<output_agreement>> agreement(const lowered_graph& g, sample_run& quantized,
+                                                const sample_set& samples, Reference&& reference) {
   std::vector<output_agreement> rows = blank_agreement(g);
   for (std::size_t i = 0; i < samples.count; ++i) {
     if (auto ok = quantized.run(samples, i); !ok) return ok.error();

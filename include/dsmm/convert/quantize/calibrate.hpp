@@ -7,14 +7,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "dsmm/config.hpp"
-#include "dsmm/convert/emit_model.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/quantize/graph_run.hpp"
 #include "dsmm/convert/quantize/layer_inputs.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/convert/quantize/range.hpp"
@@ -32,12 +31,6 @@ struct calibration {
   std::vector<std::vector<std::vector<float>>> outputs;  ///< by sample and output; f32 outputs only
 };
 
-namespace quantize_impl {
-
-inline std::string probe_name(std::uint32_t v) { return "#" + std::to_string(v); }
-
-}  // namespace quantize_impl
-
 /// Runs the fp32 graph on every sample, in passes of at most 400 observed values, and keeps what ranges and rounding
 /// need of it.
 /// positions  output pixels per layer over all samples, from which second moments are taken.
@@ -45,7 +38,6 @@ inline std::string probe_name(std::uint32_t v) { return "#" + std::to_string(v);
 inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan& plan, const sample_set& samples,
                                      bool second_order, std::size_t positions, const session_options& options,
                                      const progress_call& progress) {
-  using namespace quantize_impl;
   calibration c;
   c.ranges.resize(g.values.size());
   c.outputs.resize(samples.count);
@@ -65,18 +57,14 @@ inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan
   const std::size_t per_sample = std::max<std::size_t>(8, positions / samples.count);
   for (std::size_t pass = 0; pass < passes; ++pass) {
     const std::size_t first = pass * per_pass, last = std::min(list.size(), first + per_pass);
-    lowered_graph probe = g;
-    for (std::size_t k = first; k < last; ++k) probe.outputs.push_back({probe_name(list[k]), list[k]});
-    auto file = emit_model(probe, {});
-    if (!file) return file.error();
-    auto run = graph_run::prepare(std::move(*file), probe.inputs, options);
+    auto run = sample_run::prepare(g, std::span(list).subspan(first, last - first), false, options);
     if (!run) return run.error();
     for (std::size_t i = 0; i < samples.count; ++i) {
       if (progress) progress("calibrate", pass * samples.count + i, passes * samples.count);
       if (auto ok = (*run)->run(samples, i); !ok) return ok.error();
       for (std::size_t k = first; k < last; ++k) {
         const std::uint32_t v = list[k];
-        const auto values = (*run)->f32(probe_name(v));
+        const auto values = (*run)->observed(v);
         if (is_range[v]) c.ranges[v].see(values, per_run);
         if (c.ranges[v].broken())
           return failure{errc::bad_value, "an activation is infinite or not a number on the calibration data"};

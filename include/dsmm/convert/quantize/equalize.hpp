@@ -8,15 +8,13 @@
 #include <cstring>
 #include <memory>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "dsmm/config.hpp"
-#include "dsmm/convert/emit_model.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/quantize/calibrate.hpp"
-#include "dsmm/convert/quantize/graph_run.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/core/result.hpp"
 
@@ -167,24 +165,22 @@ inline result<void> equalize(lowered_graph& g, const quantize_plan& plan, const 
                              const session_options& options, const progress_call& progress) {
   using namespace quantize_impl;
   std::vector<std::vector<float>> reach(plan.layers.size());
-  lowered_graph probe = g;
+  std::vector<std::uint32_t> observed;
   for (std::size_t k = 0; k < g.ops.size(); ++k) {
     const lowered_step& s = plan.steps[k];
     const std::uint32_t y = s.how == lowering::layer ? g.ops[k].outputs[0] : no_value;
-    if (y == no_value || !equalizer::can(g, plan, g.ops[k], s.layer) || probe.outputs.size() >= 400) continue;
-    probe.outputs.push_back({probe_name(y), y});
+    if (y == no_value || !equalizer::can(g, plan, g.ops[k], s.layer) || observed.size() >= 400) continue;
+    observed.push_back(y);
     reach[s.layer].assign(plan.layers[s.layer].channels(), 0.0f);
   }
-  auto file = emit_model(probe, {});
-  if (!file) return file.error();
-  auto run = graph_run::prepare(std::move(*file), probe.inputs, options);
+  auto run = sample_run::prepare(g, observed, false, options);
   if (!run) return run.error();
   for (std::size_t i = 0; i < samples.count; ++i) {
     if (progress) progress("equalize", i, samples.count);
     if (auto ok = (*run)->run(samples, i); !ok) return ok;
     for (std::size_t l = 0; l < reach.size(); ++l) {
       if (reach[l].empty()) continue;
-      const auto y = (*run)->f32(probe_name(plan.layers[l].y));
+      const auto y = (*run)->observed(plan.layers[l].y);
       const std::size_t plane = y.size() / reach[l].size();
       for (std::size_t k = 0; k < y.size(); ++k) reach[l][k / plane] = std::max(reach[l][k / plane], std::abs(y[k]));
     }

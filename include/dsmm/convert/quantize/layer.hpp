@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/read_graph.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/quantize/graph_of.hpp"
 #include "dsmm/convert/quantize/layout.hpp"
+#include "dsmm/convert/quantize/unfuse.hpp"
 #include "dsmm/model/op_kind.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
@@ -38,13 +39,6 @@ struct weight_layer {
 };
 
 namespace quantize_impl {
-
-inline std::span<const float> floats_of(const lowered_value& v) noexcept {
-  return {reinterpret_cast<const float*>(v.bytes.data()), v.bytes.size() / sizeof(float)};
-}
-inline bool is_f32_constant(const lowered_graph& g, std::uint32_t v) {
-  return v != no_value && g.values[v].is_constant && g.values[v].type == dtype::f32;
-}
 
 inline void read_activation(weight_layer& l, std::int32_t fn, std::int32_t beta) {
   l.relu = fn != 0;

@@ -13,9 +13,9 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/quantize/graph_of.hpp"
 #include "dsmm/convert/quantize/layer.hpp"
 #include "dsmm/convert/quantize/layout.hpp"
+#include "dsmm/convert/quantize/unfuse.hpp"
 #include "dsmm/kernels/nd/functions.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {

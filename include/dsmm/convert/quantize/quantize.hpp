@@ -13,15 +13,16 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/read_graph.hpp"
+#include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/quantize/agreement.hpp"
 #include "dsmm/convert/quantize/calibrate.hpp"
 #include "dsmm/convert/quantize/emit_integer.hpp"
 #include "dsmm/convert/quantize/equalize.hpp"
-#include "dsmm/convert/quantize/graph_of.hpp"
-#include "dsmm/convert/quantize/graph_run.hpp"
 #include "dsmm/convert/quantize/input_form.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/convert/quantize/rounding.hpp"
+#include "dsmm/convert/quantize/unfuse.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/model/model.hpp"
 
@@ -73,9 +74,10 @@ public:
       return failure{errc::invalid_argument,
                      "without calibration data the ranges of the activations are unknown: give images or arrays like "
                      "those that the model will see"};
-    auto read = graph_of(model_);
+    auto read = read_graph(model_);
     if (!read) return read.error();
     plain_ = std::move(*read);
+    unfuse(plain_);
     g_ = plain_;
     expose_logits(g_);
     plan_ = plan_lowering(plain_);
@@ -181,10 +183,10 @@ private:
     }
   }
 
-  result<std::unique_ptr<graph_run>> quantized() const {
+  result<std::unique_ptr<sample_run>> quantized() const {
     auto file = emit_integer(g_, plan_, grids_, rounded_, tables_, {}, {});
     if (!file) return file.error();
-    return graph_run::prepare(std::move(*file), g_.inputs, options_.run);
+    return sample_run::prepare(std::move(*file), g_.inputs, options_.run);
   }
 
   result<void> measure_calibration() {
@@ -222,10 +224,7 @@ private:
   result<void> evaluate(const sample_set& samples) {
     auto run = quantized();
     if (!run) return run.error();
-    lowered_graph reference = g_;
-    auto file = emit_model(reference, {});
-    if (!file) return file.error();
-    auto real = graph_run::prepare(std::move(*file), reference.inputs, options_.run);
+    auto real = sample_run::prepare(g_, {}, false, options_.run);
     if (!real) return real.error();
     result<void> trouble;
     std::size_t last = samples.count;
@@ -243,13 +242,7 @@ private:
   }
 
   std::vector<std::pair<std::string, std::string>> meta_lines() const {
-    std::vector<std::pair<std::string, std::string>> lines;
-    for (std::string_view rest = model_.meta(); !rest.empty();) {
-      const std::string_view line = rest.substr(0, rest.find('\n'));
-      if (const auto equal = line.find('='); equal != std::string_view::npos)
-        lines.emplace_back(std::string(line.substr(0, equal)), std::string(line.substr(equal + 1)));
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    }
+    std::vector<std::pair<std::string, std::string>> lines = meta_of(model_);
     lines.emplace_back("quantized", options_.bits == 4 ? "int4" : "int8");
     lines.emplace_back("quantized.from", std::string(model_.short_identity().data()));
     return lines;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/cholesky.hpp"
 #include "dsmm/convert/quantize/layer.hpp"
 #include "dsmm/convert/quantize/layer_inputs.hpp"
 
@@ -37,29 +37,6 @@ struct rounded_layer {
 };
 
 namespace quantize_impl {
-
-/// In place, lower triangle of (n, n): L of m = L * transpose(L). False if m is not positive definite.
-inline bool factor(std::vector<double>& m, std::size_t n) {
-  for (std::size_t j = 0; j < n; ++j) {
-    double* const row = m.data() + j * n;
-    for (std::size_t k = 0; k <= j; ++k) {
-      const double* const other = m.data() + k * n;
-      std::array<double, 8> part{};  // eight chains: the additions of one would wait for each other
-      std::size_t i = 0;
-      for (; i + 8 <= k; i += 8)
-        for (std::size_t p = 0; p < 8; ++p) part[p] += row[i + p] * other[i + p];
-      double sum = ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
-      for (; i < k; ++i) sum += row[i] * other[i];
-      if (k < j) {
-        row[k] = (row[k] - sum) / other[k];
-      } else {
-        if (!(row[j] - sum > 0)) return false;
-        row[j] = std::sqrt(row[j] - sum);
-      }
-    }
-  }
-  return true;
-}
 
 /// Integer group scales and the channel's scale for one row of weights, weighed by the power of each column.
 class step_search {
@@ -166,7 +143,7 @@ struct factored_block {
         const std::size_t a = std::max(order[i], order[j]), b = std::min(order[i], order[j]);
         l[i * n + j] = from.m[a * n + b] + (i == j ? 0.01 * mean + 1e-12 : 0.0);
       }
-    if (!factor(l, n)) l.clear();
+    if (!cholesky(l, n)) l.clear();
   }
 };
 

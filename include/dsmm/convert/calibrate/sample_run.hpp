@@ -18,7 +18,7 @@
 #include "dsmm/model/file.hpp"
 #include "dsmm/model/model.hpp"
 
-namespace dsmm::inline DSMM_ABI::convert::prune {
+namespace dsmm::inline DSMM_ABI::convert {
 
 /// Data that flows through a model, loaded one sample at a time.
 struct sample_set {
@@ -28,7 +28,7 @@ struct sample_set {
   std::function<result<void>(std::size_t i, std::span<const std::span<std::byte>> inputs)> load{};
 };
 
-/// A graph made ready to be run on samples, of which some values can be looked at.
+/// A model made ready to be run on samples, with the memory it needs; of a graph, some values can be looked at.
 class sample_run {
 public:
   /// observed  f32 values; at most 400 that are neither inputs nor outputs, because a model may name 512 tensors.
@@ -37,13 +37,19 @@ public:
   static result<std::unique_ptr<sample_run>> prepare(const lowered_graph& graph,
                                                      std::span<const std::uint32_t> observed, bool only_observed,
                                                      const session_options& options) {
-    auto run = std::unique_ptr<sample_run>(new sample_run);
     lowered_graph g = graph;
     if (only_observed) g.outputs.clear();
     for (const std::uint32_t v : observed) g.outputs.push_back({probe_name(v), v});
     auto file = emit_model(g, {});
     if (!file) return file.error();
-    run->file_ = std::move(*file);
+    return prepare(std::move(*file), graph.inputs, options);
+  }
+
+  /// Errors: those of model::open and session::prepare.
+  static result<std::unique_ptr<sample_run>> prepare(file_bytes&& file, std::span<const lowered_port> inputs,
+                                                     const session_options& options) {
+    auto run = std::unique_ptr<sample_run>(new sample_run);
+    run->file_ = std::move(file);
     const auto m = model::open(std::as_const(run->file_).bytes());
     if (!m) return m.error();
     const auto bytes = session::required(*m, options);
@@ -54,7 +60,7 @@ public:
     auto s = session::prepare(*m, run->arena_.bytes(), options);
     if (!s) return s.error();
     run->session_ = std::make_unique<session>(std::move(*s));
-    for (const lowered_port& p : graph.inputs) {
+    for (const lowered_port& p : inputs) {
       const auto t = m->find_tensor(p.name);
       run->inputs_.push_back(t ? run->session_->plain(*t) : std::span<std::byte>{});
     }
@@ -88,4 +94,4 @@ private:
   std::vector<std::span<std::byte>> inputs_;
 };
 
-}  // namespace dsmm::inline DSMM_ABI::convert::prune
+}  // namespace dsmm::inline DSMM_ABI::convert

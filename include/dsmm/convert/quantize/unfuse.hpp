@@ -10,12 +10,9 @@
 #include <vector>
 
 #include "dsmm/config.hpp"
-#include "dsmm/convert/emit_model.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/core/result.hpp"
 #include "dsmm/kernels/nd/functions.hpp"
-#include "dsmm/model/model.hpp"
-#include "dsmm/ops/op.hpp"
+#include "dsmm/model/op_kind.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
 
@@ -41,6 +38,8 @@ inline std::uint32_t new_value_like(lowered_graph& g, std::uint32_t like) {
   return static_cast<std::uint32_t>(g.values.size() - 1);
 }
 
+}  // namespace quantize_impl
+
 /// Splits what the import has fused and the integer tier runs as several steps: a residual, and activations that are
 /// not a clamp at zero.
 inline void unfuse(lowered_graph& g) {
@@ -61,55 +60,17 @@ inline void unfuse(lowered_graph& g) {
     const std::uint32_t added = residual ? op.inputs[3] : no_value;
     if (split_act) op.attributes[act] = op.attributes[act + 1] = op.attributes[act + 2] = 0;
     if (residual) op.inputs.pop_back();
-    std::uint32_t at = residual || split_act ? new_value_like(g, y) : y;
+    std::uint32_t at = residual || split_act ? quantize_impl::new_value_like(g, y) : y;
     op.outputs[0] = at;
     out.push_back(std::move(op));
     if (residual) {
-      const std::uint32_t sum = split_act ? new_value_like(g, y) : y;
+      const std::uint32_t sum = split_act ? quantize_impl::new_value_like(g, y) : y;
       out.push_back({op_kind::nd_binary, name, {at, added}, {sum}, {static_cast<std::int32_t>(binary_fn::add)}});
       at = sum;
     }
     if (split_act) out.push_back({op_kind::nd_unary, name, {at}, {y}, {fn, alpha, beta}});
   }
   g.ops = std::move(out);
-}
-
-}  // namespace quantize_impl
-
-/// A model of general operators as a graph whose values are its tensors, each op doing one thing. Constants point into
-/// the model's file, which must outlive the graph.
-/// Errors: unsupported (integer operators, several programs).
-inline result<lowered_graph> graph_of(const model& m) {
-  if (m.programs().size() != 1)
-    return failure{errc::unsupported, "only a model with one program can be quantized: the result of dsmm import"};
-  lowered_graph g;
-  for (std::uint32_t i = 0; i < m.tensors().size(); ++i) {
-    const format::tensor_row& t = m.tensors()[i];
-    lowered_value v;
-    v.type = ops::type_of(t);
-    v.dims.assign(t.dims.begin(), t.dims.begin() + t.rank);
-    v.is_constant = t.kind == format::tensor_kind::constant;
-    v.is_input = t.kind == format::tensor_kind::input;
-    if (v.is_constant) v.bytes = m.constant(i);
-    const std::string name(m.name(t.name));
-    if (v.is_input) g.inputs.push_back({name, i});
-    if (t.kind == format::tensor_kind::output) g.outputs.push_back({name, i});
-    g.values.push_back(std::move(v));
-  }
-  for (const format::op_row& row : m.ops()) {
-    if (!is_general(row.kind))
-      return failure{errc::unsupported, "the model has integer operators already: quantize the result of dsmm import"};
-    lowered_op op;
-    op.kind = static_cast<op_kind>(row.kind);
-    op.name = std::string(m.name(row.name));
-    for (const std::uint32_t t : m.inputs(row)) op.inputs.push_back(t);
-    for (const std::uint32_t t : m.outputs(row)) op.outputs.push_back(t);
-    const std::size_t attributes = find_signature(row.kind)->attributes;
-    for (std::size_t a = 0; a < attributes; ++a) op.attributes.push_back(m.attributes()[row.first_attribute + a]);
-    g.ops.push_back(std::move(op));
-  }
-  quantize_impl::unfuse(g);
-  return g;
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert

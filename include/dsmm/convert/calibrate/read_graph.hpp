@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,7 +16,7 @@
 #include "dsmm/model/model.hpp"
 #include "dsmm/ops/op.hpp"
 
-namespace dsmm::inline DSMM_ABI::convert::prune {
+namespace dsmm::inline DSMM_ABI::convert {
 
 /// META of a model, in its order, to be written back.
 inline std::vector<std::pair<std::string, std::string>> meta_of(const model& m) {
@@ -35,7 +36,7 @@ inline std::vector<std::pair<std::string, std::string>> meta_of(const model& m) 
 /// Errors: unsupported (integer operators, or several programs).
 inline result<lowered_graph> read_graph(const model& m) {
   if (m.programs().size() != 1)
-    return failure{errc::unsupported, "only a model with one program can be pruned: the result of dsmm import"};
+    return failure{errc::unsupported, "only a model with one program can be changed: the result of dsmm import"};
   lowered_graph g;
   for (std::uint32_t i = 0; i < m.tensors().size(); ++i) {
     const format::tensor_row& t = m.tensors()[i];
@@ -51,7 +52,8 @@ inline result<lowered_graph> read_graph(const model& m) {
   }
   for (const format::op_row& row : m.ops()) {
     if (!is_general(row.kind))
-      return failure{errc::unsupported, "integer operators cannot be pruned: prune first, then dsmm quantize"};
+      return failure{errc::unsupported,
+                     "the model has integer operators already: prune and quantize what dsmm import wrote"};
     lowered_op op{static_cast<op_kind>(row.kind), std::string(m.name(row.name)), {}, {}, {}};
     op.inputs.assign(m.inputs(row).begin(), m.inputs(row).end());
     op.outputs.assign(m.outputs(row).begin(), m.outputs(row).end());
@@ -83,4 +85,4 @@ inline std::uint32_t add_constant(lowered_graph& g, dtype type, dim_list dims, s
 
 static_assert(no_value == format::no_tensor, "absent inputs are marked alike in files and graphs");
 
-}  // namespace dsmm::inline DSMM_ABI::convert::prune
+}  // namespace dsmm::inline DSMM_ABI::convert

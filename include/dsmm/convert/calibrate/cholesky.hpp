@@ -10,7 +10,7 @@
 #include "dsmm/config.hpp"
 
 /// Symmetric positive definite systems in double, row-major (n, n).
-namespace dsmm::inline DSMM_ABI::convert::prune {
+namespace dsmm::inline DSMM_ABI::convert {
 
 /// sum a[i] b[i] in eight chains: the additions of one would wait for each other.
 inline double dot(const double* a, const double* b, std::size_t n) noexcept {
@@ -64,4 +64,4 @@ inline std::vector<double> inverse(std::vector<double> m, std::size_t n) {
   return out;
 }
 
-}  // namespace dsmm::inline DSMM_ABI::convert::prune
+}  // namespace dsmm::inline DSMM_ABI::convert
