@@ -28,7 +28,7 @@ namespace dsmm::inline DSMM_ABI::tools {
 namespace {
 
 struct quantize_command {
-  std::string model, calibration, evaluation, output, json, weights = "int4", method = "output", ends = "int8",
+  std::string model, calibration, evaluation, output, json, weights = "int4", method = "mse", ends = "int8",
                                                             input = "f32", scale = "1";
   std::size_t samples = 64, evaluation_samples = 256;
   std::uint32_t threads = 2;

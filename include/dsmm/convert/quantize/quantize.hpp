@@ -34,7 +34,7 @@ struct quantize_options {
   std::int32_t bits = 4;             ///< of weights: 4 or 8
   std::int32_t group = 64;           ///< weights per integer scale: 0 (one per channel), 32, 64, 128
   bool ends_at_8 = true;             ///< the first layers and the last ones stay at 8 bits
-  range_method method = range_method::output;
+  range_method method = range_method::mse;
   std::size_t tune_samples = 16;     ///< that each trial of range_method::output runs
   double split = 0.1;                ///< with range_method::output: multiply-adds that slices may add, as a share
   double percentile = 99.99;         ///< of range_method::percentile
