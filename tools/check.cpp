@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "dsmm/model/file.hpp"
+#include "dsmm/model/model.hpp"
 #include "tools/commands.hpp"
 #include "tools/general_ops.hpp"
 #include "tools/onnx/import_arguments.hpp"
+#include "tools/onnx/kernel_list.hpp"
 #include "tools/problem.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
@@ -22,7 +26,10 @@ std::string printable(std::string text) {
   return text;
 }
 
-nlohmann::json to_json(const convert::import_report& report, bool imports) {
+nlohmann::json to_json(const convert::import_report& report, bool imports, const std::vector<layer_kernel>& layers) {
+  nlohmann::json kernels = nlohmann::json::array();
+  for (const layer_kernel& l : layers)
+    kernels.push_back({{"layer", l.name}, {"kernel", l.kernel}, {"integer", l.integer}});
   nlohmann::json issues = nlohmann::json::array();
   for (const auto& i : report.issues)
     issues.push_back({{"node", i.node}, {"operator", i.op}, {"code", dsmm::to_string(i.code)}, {"reason", i.reason}});
@@ -32,17 +39,35 @@ nlohmann::json to_json(const convert::import_report& report, bool imports) {
           {"nodes", report.nodes},
           {"operators", report.operators},
           {"issues", issues},
+          {"layers", kernels},
           {"needed_values", report.needed_values}};
+}
+
+/// Models of real numbers all run in the general tier; of others it is worth knowing which layers do.
+bool is_quantized(const convert::import_report& report) {
+  return std::any_of(report.operators.begin(), report.operators.end(), [](const auto& used) {
+    return used.first.find("Quantize") != std::string::npos || used.first.find("QLinear") != std::string::npos ||
+           used.first.find("Integer") != std::string::npos || used.first.find("NBits") != std::string::npos ||
+           used.first.find("QGemm") != std::string::npos;
+  });
+}
+
+void print_layers(const std::vector<layer_kernel>& layers) {
+  for (const layer_kernel& l : layers)
+    std::printf("  %-40s %s%s\n", printable(l.name).substr(0, 40).c_str(), l.kernel.c_str(),
+                l.integer ? "" : " (general tier)");
+  std::printf("%zu of %zu layers run on integer kernels\n", integer_layers(layers), layers.size());
 }
 
 void check_model(const import_arguments& a, bool json) {
   const file_bytes file = need(read_file(a.model.c_str()), a.model);
   convert::import_report report;
   const auto imported = import_graph(file.bytes(), a.options("check"), report);
+  std::vector<layer_kernel> layers;
+  if (imported) layers = kernels_of(need(model::open(imported->bytes()), a.model));
   if (json) {
-    std::printf(
-        "%s\n",
-        to_json(report, imported.has_value()).dump(1, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
+    const nlohmann::json j = to_json(report, imported.has_value(), layers);
+    std::printf("%s\n", j.dump(1, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
   } else {
     for (const auto& i : report.issues)
       std::printf("%s%s%s: %s\n", printable(i.node).c_str(), i.op.empty() ? "" : " ", printable(i.op).c_str(),
@@ -50,6 +75,7 @@ void check_model(const import_arguments& a, bool json) {
     if (imported)
       std::printf("%s: opset %lld, %zu nodes of %zu operators, all supported\n", a.model.c_str(),
                   static_cast<long long>(report.opset), report.nodes, report.operators.size());
+    if (is_quantized(report)) print_layers(layers);
   }
   if (imported) return;
   if (report.issues.empty()) throw to_problem(imported.error(), a.model);

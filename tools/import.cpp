@@ -10,6 +10,7 @@
 #include "tools/general_ops.hpp"
 #include "tools/onnx/graph_runner.hpp"
 #include "tools/onnx/import_arguments.hpp"
+#include "tools/onnx/kernel_list.hpp"
 #include "tools/problem.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
@@ -26,6 +27,7 @@ void import_model(const import_command& c) {
   const file_bytes file = need(read_file(c.arguments.model.c_str()), c.arguments.model);
   convert::import_options options = c.arguments.options("import");
   options.fuse = !c.plain;
+  options.integers = options.integers && !c.plain;
   convert::import_report report;
   const auto imported = import_graph(file.bytes(), options, report);
   if (!imported && !report.issues.empty()) {
@@ -39,6 +41,9 @@ void import_model(const import_command& c) {
   need(write_file(c.output.c_str(), imported->bytes()), c.output);
   const model m = need(model::open(imported->bytes()), c.output);
   std::printf("%s: %zu ops, %zu bytes\n", c.output.c_str(), m.ops().size(), imported->bytes().size());
+  const auto layers = kernels_of(m);
+  if (const std::size_t n = integer_layers(layers); n != 0)
+    std::printf("  %zu of %zu layers run on integer kernels; dsmm check lists them\n", n, layers.size());
   for (const format::tensor_row& t : m.tensors())
     if (t.kind == format::tensor_kind::input || t.kind == format::tensor_kind::output)
       std::printf("  %-6s %s %s %s\n", t.kind == format::tensor_kind::input ? "input" : "output",

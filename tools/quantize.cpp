@@ -83,7 +83,8 @@ void quantize_model(quantize_command& c, bool bound_was_given) {
   convert::quantize_options& o = c.options;
   o.bits = c.weights == "int4" ? 4 : 8;
   o.ends_at_8 = c.ends == "int8";
-  o.method = c.method == "mse"       ? convert::range_method::mse
+  o.method = c.method == "output"    ? convert::range_method::output
+             : c.method == "mse"     ? convert::range_method::mse
              : c.method == "entropy" ? convert::range_method::entropy
                                      : convert::range_method::percentile;
   o.second_order = !c.nearest;
@@ -138,8 +139,9 @@ void quantize(CLI::App& app) {
       app.add_option("--max-loss", c->max_loss, "percent of noise allowed in the worst output (1 is 20 dB); layers go "
                                                 "to 8 bits until it holds")
           ->capture_default_str();
-  app.add_option("--method", c->method, "activation ranges: mse, percentile, entropy")
-      ->check(CLI::IsMember({"mse", "percentile", "entropy"}))
+  app.add_option("--method", c->method, "activation ranges by: output (least noise in the outputs), mse (in the "
+                                          "values), percentile, entropy")
+      ->check(CLI::IsMember({"output", "mse", "percentile", "entropy"}))
       ->capture_default_str();
   app.add_option("--percentile", c->options.percentile, "of --method percentile")->check(CLI::Range(50.0, 100.0));
   app.add_option("--samples", c->samples, "calibration samples, evenly chosen")
@@ -152,6 +154,10 @@ void quantize(CLI::App& app) {
   app.add_flag("--nearest", c->nearest, "plain rounding of the weights, without second moments");
   app.add_option("--equalize", c->options.equalize, "even out the channels of activations: 0 not, 0.5 half, 1 fully")
       ->check(CLI::IsMember({0.0, 0.5, 1.0}))
+      ->capture_default_str();
+  app.add_option("--split", c->options.split, "multiply-adds that slicing loud channels may add, as a share (--method "
+                                              "output); 0: no slices")
+      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   app.add_flag("--keep-bias", c->keep_bias, "no bias correction");
   app.add_option("-e,--evaluate", c->evaluation, "other data to compare the two models on");

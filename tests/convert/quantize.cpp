@@ -97,6 +97,7 @@ quantize_options options_of(std::int32_t bits) {
   quantize_options o;
   o.bits = bits;
   o.group = 32;
+  o.method = convert::range_method::output;
   o.run.general = &dsmm::ops::nd::find_definition;
   return o;
 }

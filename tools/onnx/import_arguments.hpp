@@ -17,15 +17,18 @@ namespace dsmm::inline DSMM_ABI::tools {
 struct import_arguments {
   std::string model;
   std::vector<std::string> shapes, values;
+  bool real = false;
 
   void declare(CLI::App& app) {
     app.add_option("model", model, "model file (.onnx); external data are read from its folder")->required();
     app.add_option("--shape", shapes, "NAME=1x3x224x224, for each input with open dimensions")->expected(1, -1);
     app.add_option("--value", values, "NAME=FILE.npy, for inputs that are to become constants")->expected(1, -1);
+    app.add_flag("--float", real, "leave the layers of a quantized model in the general tier");
   }
 
   convert::import_options options(const char* command) const {
     convert::import_options out;
+    out.integers = !real;
     out.folder = std::filesystem::path(model).parent_path().string();
     for (const std::string& s : shapes) {
       const std::size_t equal = s.find('=');

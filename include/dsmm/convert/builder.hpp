@@ -48,11 +48,18 @@ class builder {
 public:
   /// fold_budget: bytes of constants that folding may make, so that a small file cannot ask for much memory.
   /// general: where folding finds the kernels, ops::nd::find_definition.
-  builder(std::uint64_t fold_budget, ops::find_operator general) : fold_budget_(fold_budget), general_(general) {
+  /// adopt: keep quantized layers as real ones between conversions, for adopt_grids().
+  builder(std::uint64_t fold_budget, ops::find_operator general, bool adopt = false)
+      : fold_budget_(fold_budget), general_(general), adopts_(adopt) {
     graph_.values.emplace_back();
   }
 
   lowered_graph& graph() noexcept { return graph_; }
+  bool adopts() const noexcept { return adopts_; }
+  void set_scales(var constant, constant_scales&& scales) {
+    if (!failed() && constant.is_constant())
+      graph_.values[constant.id].scales = std::make_shared<const constant_scales>(std::move(scales));
+  }
   const lowered_value& value(std::uint32_t id) const noexcept {
     return graph_.values[id < graph_.values.size() ? id : 0];
   }
@@ -237,6 +244,7 @@ private:
   std::uint64_t fold_budget_, needed_ = 0;
   std::uint64_t work_budget_ = std::uint64_t{1} << 28;  ///< multiply-adds and moves of all folding; under a second
   ops::find_operator general_;
+  bool adopts_ = false;
   std::string op_name_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> copies_;
 };

@@ -29,6 +29,7 @@ struct import_options {
   std::map<std::string, dim_list, std::less<>> shapes;     ///< of inputs, where the file leaves dimensions open
   std::map<std::string, known_value, std::less<>> values;  ///< of inputs that then are constants
   std::optional<std::string> folder;  ///< where external data may lie: the model's folder; none are read without it
+  bool integers = false;  ///< run quantized layers on the integer kernels where those can say the same: adopt_grids()
   bool fuse = true;                   ///< merge batch norms and activations into convolutions and the like
 };
 

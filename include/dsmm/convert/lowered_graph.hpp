@@ -19,6 +19,12 @@ namespace dsmm::inline DSMM_ABI::convert {
 using dim_list = std::vector<std::int64_t>;
 inline constexpr std::uint32_t no_value = 0xFFFF'FFFF;
 
+/// Scales of a constant that was dequantized from 8 bits: one, or one per index of an axis.
+struct constant_scales {
+  std::vector<float> scale;
+  std::int64_t axis = 0;
+};
+
 struct value_type {
   dtype type = dtype::f32;
   dim_list dims;
@@ -33,6 +39,7 @@ struct lowered_value {
   std::span<const std::byte> bytes{};  ///< constants: dense, row-major
   std::shared_ptr<const std::vector<std::byte>> owned{};
   std::uint32_t same_as = no_value;  ///< a reshape: the value whose elements these are, in the same order
+  std::shared_ptr<const constant_scales> scales{};  ///< constants: what they are multiples of
   std::uint64_t roots = 0;           ///< bit i: depends on the elements of graph input i (bit 63: of one behind 62)
 };
 

@@ -16,6 +16,7 @@
 #include "dsmm/convert/onnx_external.hpp"
 #include "dsmm/convert/onnx_proto.hpp"
 #include "dsmm/convert/pass/absorb.hpp"
+#include "dsmm/convert/quantize/adopt_grids.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/model/file.hpp"
 
@@ -56,7 +57,7 @@ inline result<file_bytes> import_onnx(std::span<const std::byte> file, const imp
   if (!model) return model.error();
   notes.producer = import_impl::one_line(model->producer);
   if (!model->producer_version.empty()) notes.producer += " " + import_impl::one_line(model->producer_version);
-  builder to(16 * file.size() + (std::uint64_t{128} << 20), options.general);
+  builder to(16 * file.size() + (std::uint64_t{128} << 20), options.general, options.integers);
   importer(*model, to, options, notes).run();
   if (!notes.issues.empty()) {
     const import_issue& first = notes.issues.front();
@@ -69,6 +70,13 @@ inline result<file_bytes> import_onnx(std::span<const std::byte> file, const imp
   for (const auto& [name, axis] : notes.open_outputs)
     meta.emplace_back("open." + import_impl::one_line(name), std::to_string(axis));
   if (options.fuse) fuse(to.graph());
+  if (options.integers) {
+    session_options run;
+    run.general = options.general;
+    auto adopted = adopt_grids(to.graph(), meta, run);
+    if (!adopted) return adopted.error();
+    if (*adopted) return std::move(**adopted);
+  }
   return emit_model(to.graph(), meta);
 }
 

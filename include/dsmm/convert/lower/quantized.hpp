@@ -37,6 +37,16 @@ inline var dequantize(const quantized& q, dtype type, std::int64_t axis = 0, std
                       {static_cast<std::int32_t>(axis), static_cast<std::int32_t>(block)}, type, q.x.dims());
 }
 
+/// Remembers what a folded constant is a multiple of.
+inline var with_scales(var real, const quantized& q, std::int64_t axis) {
+  if (real.to->failed() || !real.is_constant() || real.type() != dtype::f32 || !q.scale.is_constant() ||
+      q.scale.type() != dtype::f32)
+    return real;
+  const auto* const first = reinterpret_cast<const float*>(q.scale.value().bytes.data());
+  real.to->set_scales(real, {std::vector<float>(first, first + q.scale.count()), axis});
+  return real;
+}
+
 /// Axis of scales that are many; in range also for a rank of 0.
 inline std::int64_t scale_axis(node_scope& s, var x, var scale) {
   if (s.to.failed() || scale.count() == 1) return 0;
@@ -78,7 +88,9 @@ inline void lower_dequantize(node_scope& s) {
   }
   std::int64_t block = 0;
   if (!read_block(s, block)) return;
-  s.out[0] = dequantize(q, type, block != 0 ? s.axis("axis", 1, q.x.rank()) : scale_axis(s, q.x, q.scale), block);
+  const std::int64_t axis = block != 0 ? s.axis("axis", 1, q.x.rank()) : scale_axis(s, q.x, q.scale);
+  s.out[0] = dequantize(q, type, axis, block);
+  if (block == 0) s.out[0] = with_scales(s.out[0], q, axis);
 }
 
 inline std::vector<var> dynamic_quantize(var x) {
@@ -119,8 +131,27 @@ inline void lower_conv_integer(node_scope& s) {
   s.out[0] = conv_integer(s, s.in(0), s.in(1), s.optional(2), s.optional(3));
 }
 
+/// Weights (input i), scale, zero point as real numbers, with a scale per index of `axis` or one.
+inline var real_weights(node_scope& s, std::size_t i, std::int64_t axis) {
+  const quantized w{s.in(i), s.in(i + 1), s.optional(i + 2)};
+  if (s.to.failed()) return w.x;
+  const std::int64_t at = w.scale.count() == 1 ? 0 : axis;
+  return with_scales(dequantize(w, dtype::f32, at), w, at);
+}
+/// A bias in steps of x_scale * w_scale.
+inline var real_bias(var bias, var x_scale, var w_scale) {
+  return cast(bias, dtype::f32) * (flat(x_scale) * (w_scale.count() == 1 ? flat(w_scale) : w_scale));
+}
+
 /// x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias
 inline void lower_qlinear_conv(node_scope& s) {
+  if (s.to.adopts() && s.has(3) && s.in(3).is_constant()) {
+    std::vector<var> in{dequantize({s.in(0), s.in(1), s.optional(2)}, dtype::f32), real_weights(s, 3, 0)};
+    if (s.has(8)) in.push_back(real_bias(s.in(8), s.in(1), s.in(4)));
+    const var y = emit_conv(s, op_kind::nd_conv, in, dtype::f32);
+    if (!s.to.failed()) s.out[0] = quantize(y, s.in(6), s.in(7), s.in(7).type());
+    return;
+  }
   var sum = conv_integer(s, s.in(0), s.in(3), s.in(2), s.in(5));
   if (s.has(8)) sum = sum + per_channel(s.in(8), sum.rank());
   if (s.to.failed()) return;
@@ -138,6 +169,11 @@ inline var row_scale(var v, bool rows) {
 
 /// a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero
 inline void lower_qlinear_matmul(node_scope& s) {
+  if (s.to.adopts() && s.has(3) && s.in(3).is_constant() && s.in(3).rank() == 2 && s.in(1).count() == 1) {
+    const var y = matmul(dequantize({s.in(0), s.in(1), s.optional(2)}, dtype::f32), real_weights(s, 3, 1));
+    if (!s.to.failed()) s.out[0] = quantize(y, s.in(6), s.in(7), s.in(7).type());
+    return;
+  }
   const var sum = matmul_integer(s, s.in(0), s.in(3), s.in(2), s.in(5));
   const var scale = row_scale(cast(s.in(1), dtype::f32), true) * row_scale(cast(s.in(4), dtype::f32), false);
   s.out[0] = quantize(cast(sum, dtype::f32) * scale, cast(s.in(6), dtype::f32), s.in(7), s.in(7).type());
@@ -148,6 +184,15 @@ inline void lower_qgemm(node_scope& s) {
   var a = s.in(0), b = s.in(3);
   if (s.to.failed()) return;
   if (a.rank() != 2 || b.rank() != 2) return s.fail(errc::shape_mismatch, "QGemm: inputs are no matrices");
+  if (s.to.adopts() && b.is_constant() && !s.flag("transA") && s.real("alpha", 1.0f) == 1.0f) {
+    const bool turned = s.flag("transB");
+    const var w = real_weights(s, 3, turned ? 0 : 1);
+    const var bias = s.has(6) ? real_bias(s.in(6), s.in(1), s.in(4)) : var{};
+    const var y = matmul(dequantize({a, s.in(1), s.in(2)}, dtype::f32), w, bias, {false, turned, 1.0f, 1.0f});
+    if (s.to.failed()) return;
+    s.out[0] = s.has(7) ? quantize(y, s.in(7), s.optional(8), s.has(8) ? s.in(8).type() : a.type()) : y;
+    return;
+  }
   if (s.flag("transA")) a = swap_axes(a, 0, 1);
   if (s.flag("transB")) b = swap_axes(b, 0, 1);
   var sum = matmul_integer(s, a, b, s.in(2), s.optional(5));

@@ -96,15 +96,18 @@ result<std::vector<output_agreement>> agreement(const lowered_graph& g, sample_r
   return rows;
 }
 
-/// The share of noise in the worst output, in percent of its power; logits count instead of their probabilities.
+/// Whether an output says how much was lost: logits do instead of their probabilities.
+inline bool counts(std::span<const output_agreement> rows, const output_agreement& a) noexcept {
+  if (a.samples == 0 || a.logits) return a.samples != 0;
+  return std::none_of(rows.begin(), rows.end(),
+                      [&](const output_agreement& b) { return b.logits && b.name == a.name; });
+}
+
+/// The share of noise in the worst output, in percent of its power.
 inline double loss_percent(std::span<const output_agreement> rows) noexcept {
   double worst = 0;
-  for (const output_agreement& a : rows) {
-    const bool has_logits = std::any_of(rows.begin(), rows.end(), [&](const output_agreement& b) {
-      return b.logits && b.name == a.name;
-    });
-    if (a.samples != 0 && (a.logits || !has_logits)) worst = std::max(worst, a.noise_percent());
-  }
+  for (const output_agreement& a : rows)
+    if (counts(rows, a)) worst = std::max(worst, a.noise_percent());
   return worst;
 }
 

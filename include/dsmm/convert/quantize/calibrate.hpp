@@ -28,8 +28,20 @@ using progress_call = std::function<void(const char* stage, std::size_t done, st
 struct calibration {
   std::vector<range_observer> ranges;              ///< by value; filled for those that a grid must hold
   std::vector<layer_inputs> inputs;                ///< by layer
+  std::vector<std::vector<float>> channel_tops;    ///< by layer: largest magnitude per channel; empty if not observed
   std::vector<std::vector<std::vector<float>>> outputs;  ///< by sample and output; f32 outputs only
 };
+
+namespace quantize_impl {
+
+/// values  (channels, pixels)
+inline void see_tops(std::span<const float> values, std::size_t channels, std::vector<float>& tops) {
+  tops.resize(channels, 0.0f);
+  const std::size_t plane = values.size() / channels;
+  for (std::size_t k = 0; k < values.size(); ++k) tops[k / plane] = std::max(tops[k / plane], std::abs(values[k]));
+}
+
+}  // namespace quantize_impl
 
 /// Runs the fp32 graph on every sample, in passes of at most 400 observed values, and keeps what ranges and rounding
 /// need of it.
@@ -38,9 +50,11 @@ struct calibration {
 inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan& plan, const sample_set& samples,
                                      bool second_order, std::size_t positions, const session_options& options,
                                      const progress_call& progress) {
+  using namespace quantize_impl;
   calibration c;
   c.ranges.resize(g.values.size());
   c.outputs.resize(samples.count);
+  c.channel_tops.resize(plan.layers.size());
   std::vector<bool> wanted(g.values.size(), false), is_range(g.values.size(), false);
   for (std::uint32_t v = 0; v < g.values.size(); ++v)
     if (plan.as_u8[v]) wanted[plan.observed[v]] = is_range[plan.observed[v]] = true;
@@ -68,9 +82,12 @@ inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan
         if (is_range[v]) c.ranges[v].see(values, per_run);
         if (c.ranges[v].broken())
           return failure{errc::bad_value, "an activation is infinite or not a number on the calibration data"};
-        for (std::size_t l = 0; l < plan.layers.size(); ++l)
+        for (std::size_t l = 0; l < plan.layers.size(); ++l) {
           if (plan.layers[l].x == v)
             c.inputs[l].see(plan.layers[l], values, per_sample, kept_positions / samples.count + 1);
+          if (plan.layers[l].y == v && plan.layers[l].kind != op_kind::linear)
+            see_tops(values, plan.layers[l].channels(), c.channel_tops[l]);
+        }
       }
       if (pass != 0) continue;
       for (const lowered_port& p : g.outputs) {
@@ -81,6 +98,23 @@ inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan
     if (progress) progress("calibrate", (pass + 1) * samples.count, passes * samples.count);
   }
   return c;
+}
+
+/// The finest step that the result of a layer may have: a step of its accumulator must be finer, with weights that use
+/// at least 80 of their 127 steps.
+inline float finest_step(const weight_layer& l, quantization x) {
+  float top = 0;
+  for (const float w : l.w) top = std::max(top, std::abs(w));
+  return x.scale * top / 80.0f;
+}
+
+/// Widens grids that are finer than the layers before them can say.
+inline void keep_expressible(const quantize_plan& plan, std::vector<quantization>& grids) {
+  for (const weight_layer& l : plan.layers) {
+    if (!plan.as_u8[l.y]) continue;
+    quantization& y = grids[plan.grids[l.y]];
+    y.scale = std::max(y.scale, finest_step(l, grids[plan.grids[plan.roots[l.x]]]));
+  }
 }
 
 /// The u8 grid of every value that has one, by value. Values that share a grid are looked at together.
@@ -96,14 +130,7 @@ inline std::vector<quantization> choose_grids(const quantize_plan& plan, const c
   std::vector<quantization> grids(plan.grids.size());
   for (std::uint32_t v = 0; v < together.size(); ++v)
     if (!together[v].empty()) grids[v] = choose_grid(together[v], method, percentile);
-  // A step of the accumulator must be finer than one of the result: weights use at least 80 of their 127 steps.
-  for (const weight_layer& l : plan.layers) {
-    if (!plan.as_u8[l.y]) continue;
-    float top = 0;
-    for (const float w : l.w) top = std::max(top, std::abs(w));
-    quantization& y = grids[plan.grids[l.y]];
-    y.scale = std::max(y.scale, grids[plan.grids[plan.roots[l.x]]].scale * top / 80.0f);
-  }
+  keep_expressible(plan, grids);
   return grids;
 }
 

@@ -44,7 +44,7 @@ public:
       for (const float r : reach_[i]) loudest[grid(i)] = std::max(loudest[grid(i)], r);
     for (std::size_t k = 0; k < g_.ops.size(); ++k) {
       const lowered_step& s = plan_.steps[k];
-      if (s.how != lowering::layer || reach_[s.layer].empty() || loudest[grid(s.layer)] <= 0) continue;
+      if (s.how != runs_as::layer || reach_[s.layer].empty() || loudest[grid(s.layer)] <= 0) continue;
       std::vector<float> gain;  // a power of two: moving it changes no bit of the fp32 result
       for (const float r : reach_[s.layer]) {
         const double ratio = std::clamp(static_cast<double>(loudest[grid(s.layer)] / std::max(r, 1e-20f)), 1.0, 64.0);
@@ -72,15 +72,15 @@ private:
       const lowered_op& op = g.ops[k];
       const lowered_step& s = plan.steps[k];
       switch (s.how) {
-        case lowering::layer:
+        case runs_as::layer:
           if (op.kind != op_kind::nd_conv) return false;
           break;
-        case lowering::concat:
+        case runs_as::concat:
           if (s.attributes[0] != 2 || !absorbs(g, plan, readers, op.outputs[0])) return false;
           break;
-        case lowering::max_pool:
-        case lowering::avg_pool:
-        case lowering::resize:
+        case runs_as::max_pool:
+        case runs_as::avg_pool:
+        case runs_as::resize:
           if (!absorbs(g, plan, readers, op.outputs[0])) return false;
           break;
         default: return false;
@@ -123,13 +123,13 @@ private:
   void absorb(std::uint32_t v, const std::vector<float>& gain, std::size_t first) {
     for (const std::size_t k : readers_[v]) {
       lowered_op& op = g_.ops[k];
-      if (plan_.steps[k].how == lowering::concat) {
+      if (plan_.steps[k].how == runs_as::concat) {
         std::size_t at = 0;
         for (const std::uint32_t part : op.inputs) {
           if (part == v) absorb(op.outputs[0], gain, at + first);
           at += static_cast<std::size_t>(g_.values[part].dims[1]);
         }
-      } else if (plan_.steps[k].how != lowering::layer) {
+      } else if (plan_.steps[k].how != runs_as::layer) {
         absorb(op.outputs[0], gain, first);
       } else {
         const dim_list dims = g_.values[op.inputs[1]].dims;  // (O, I / groups, kernel...)
@@ -168,7 +168,7 @@ inline result<void> equalize(lowered_graph& g, const quantize_plan& plan, const 
   std::vector<std::uint32_t> observed;
   for (std::size_t k = 0; k < g.ops.size(); ++k) {
     const lowered_step& s = plan.steps[k];
-    const std::uint32_t y = s.how == lowering::layer ? g.ops[k].outputs[0] : no_value;
+    const std::uint32_t y = s.how == runs_as::layer ? g.ops[k].outputs[0] : no_value;
     if (y == no_value || !equalizer::can(g, plan, g.ops[k], s.layer) || observed.size() >= 400) continue;
     observed.push_back(y);
     reach[s.layer].assign(plan.layers[s.layer].channels(), 0.0f);

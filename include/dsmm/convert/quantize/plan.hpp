@@ -21,7 +21,7 @@
 namespace dsmm::inline DSMM_ABI::convert {
 
 /// How an op of the fp32 graph runs in the quantized model.
-enum class lowering : std::uint8_t {
+enum class runs_as : std::uint8_t {
   general,  ///< in f32, as it is
   view,     ///< nowhere: the same memory seen otherwise
   layer,    ///< with weights: conv2d, dwconv2d, linear
@@ -35,7 +35,7 @@ enum class lowering : std::uint8_t {
 };
 
 struct lowered_step {
-  lowering how = lowering::general;
+  runs_as how = runs_as::general;
   std::uint32_t layer = no_value;            ///< index into plan::layers
   std::vector<std::uint32_t> x{};            ///< values it reads as u8
   std::vector<std::int32_t> attributes{};    ///< of the integer op
@@ -57,7 +57,7 @@ namespace quantize_impl {
 
 class planner {
 public:
-  explicit planner(const lowered_graph& g) : g_(g) {
+  planner(const lowered_graph& g, std::span<const std::uint8_t> general) : g_(g), general_(general) {
     const std::size_t n = g.values.size();
     plan_.steps.resize(g.ops.size());
     plan_.layouts.resize(n);
@@ -74,7 +74,8 @@ public:
       for (const std::uint32_t v : op.inputs)
         if (v != no_value) ++readers_[v];
     for (const lowered_port& p : g_.outputs) ++readers_[p.value];
-    for (std::size_t i = 0; i < g_.ops.size(); ++i) consider(g_.ops[i], plan_.steps[i]);
+    for (std::size_t i = 0; i < g_.ops.size(); ++i)
+      if (i >= general_.size() || general_[i] == 0) consider(g_.ops[i], plan_.steps[i]);
     drop_unread();
     tie_grids();
     return std::move(plan_);
@@ -108,13 +109,13 @@ private:
       case op_kind::nd_binary: to = binary(op, step); break;
       default: return;
     }
-    if (step.how != lowering::general) plan_.layouts[y] = std::move(to);
+    if (step.how != runs_as::general) plan_.layouts[y] = std::move(to);
   }
 
   std::optional<layout> weighted(const lowered_op& op, lowered_step& step) {
     auto layer = op.kind == op_kind::nd_conv ? conv_layer(g_, op) : product_layer(g_, op, at(op.inputs[0]));
     if (!layer) return std::nullopt;
-    step = {lowering::layer, static_cast<std::uint32_t>(plan_.layers.size()), {op.inputs[0]}, {}, layer->relu};
+    step = {runs_as::layer, static_cast<std::uint32_t>(plan_.layers.size()), {op.inputs[0]}, {}, layer->relu};
     layout to = layer->to;
     plan_.layers.push_back(std::move(*layer));
     return to;
@@ -126,7 +127,7 @@ private:
     const std::span<const std::int32_t> strides(op.attributes.data() + 1, 6);
     auto to = copied(*at(x), op.attributes[0], strides, dims(y));
     if (!to) return;
-    step.how = lowering::view;
+    step.how = runs_as::view;
     step.x = {x};
     plan_.layouts[y] = std::move(to);
     plan_.roots[y] = plan_.roots[x];
@@ -152,7 +153,7 @@ private:
       if (average && a[3] != 0 && (begin[s] != 0 || end[s] != 0)) return std::nullopt;
     }
     if (spatial > 2) return std::nullopt;
-    step = {average ? lowering::avg_pool : lowering::max_pool, no_value, {x},
+    step = {average ? runs_as::avg_pool : runs_as::max_pool, no_value, {x},
             {kernel[0], kernel[1], stride[0], stride[1], begin[0], begin[1], end[0], end[1]}};
     return to;
   }
@@ -167,7 +168,7 @@ private:
     if (rank < 3 || a[1] != (1 << rank) - 4) return std::nullopt;
     auto to = channels_first(dims(op.outputs[0]));
     if (!to) return std::nullopt;
-    step = {mean ? lowering::avg_pool : lowering::max_pool, no_value, {x}, {0, 0, 1, 1, 0, 0, 0, 0}};
+    step = {mean ? runs_as::avg_pool : runs_as::max_pool, no_value, {x}, {0, 0, 1, 1, 0, 0, 0, 0}};
     return to;
   }
 
@@ -176,7 +177,7 @@ private:
     if (axis != 1 && axis != 2) return std::nullopt;
     for (const std::uint32_t v : op.inputs)
       if (!is_image(v) || dims(v).size() <= static_cast<std::size_t>(axis)) return std::nullopt;
-    step = {lowering::concat, no_value, op.inputs, {axis == 1 ? 2 : 0}};
+    step = {runs_as::concat, no_value, op.inputs, {axis == 1 ? 2 : 0}};
     return channels_first(dims(op.outputs[0]));
   }
 
@@ -204,7 +205,7 @@ private:
       if (scale != 0.0 && std::abs(scale * static_cast<double>(dims(x)[d]) - static_cast<double>(dims(y)[d])) > 1e-3)
         return std::nullopt;
     }
-    step = {lowering::resize, no_value, {x},
+    step = {runs_as::resize, no_value, {x},
             {linear ? 1 : 0, static_cast<std::int32_t>(dims(y)[2]), static_cast<std::int32_t>(dims(y)[3])}};
     return channels_first(dims(y));
   }
@@ -217,10 +218,10 @@ private:
       sum->second->relu = true;  // the sum clamps; what it holds is what this op gives
       plan_.roots[y] = x;
       plan_.observed[x] = y;
-      step = {lowering::view, no_value, {x}};
+      step = {runs_as::view, no_value, {x}};
       return at(x);
     }
-    step = {lowering::table, no_value, {x}};
+    step = {runs_as::table, no_value, {x}};
     return at(x);
   }
 
@@ -233,7 +234,7 @@ private:
       const std::uint32_t x = scalar_a ? b : a;
       if (dims(x) != dims(op.outputs[0])) return std::nullopt;
       if (!at(x) || at(x)->offset != 0 || at(x)->shape.count() != count_of(dims(x))) return std::nullopt;
-      step = {lowering::table, no_value, {x}};
+      step = {runs_as::table, no_value, {x}};
       return at(x);
     }
     if (fn != binary_fn::add && fn != binary_fn::mul) return std::nullopt;
@@ -245,7 +246,7 @@ private:
     const bool gate = is_image(a) && is_image(b) && dims(a).size() == dims(b).size() && dims(b)[1] == dims(a)[1] &&
                       count_of(dims(b)) == dims(b)[1];
     if (!same && !gate && !(is_image(a) && is_image(b) && dims(a) == dims(b))) return std::nullopt;
-    step = {fn == binary_fn::add ? lowering::add : lowering::mul, no_value, {a, b}};
+    step = {fn == binary_fn::add ? runs_as::add : runs_as::mul, no_value, {a, b}};
     sums_[op.outputs[0]] = &step;
     return same ? at(a) : channels_first(dims(a));
   }
@@ -256,22 +257,22 @@ private:
     for (std::size_t i = g_.ops.size(); i-- > 0;) {
       lowered_step& s = plan_.steps[i];
       const std::uint32_t y = g_.ops[i].outputs.empty() ? no_value : g_.ops[i].outputs[0];
-      if (s.how == lowering::view) {
+      if (s.how == runs_as::view) {
         if (need[y]) need[s.x[0]] = true;
         continue;
       }
-      if (s.how != lowering::general && s.how != lowering::layer && !need[y]) {
+      if (s.how != runs_as::general && s.how != runs_as::layer && !need[y]) {
         s = {};
         plan_.layouts[y].reset();
       }
-      if (s.how == lowering::general) continue;
+      if (s.how == runs_as::general) continue;
       for (const std::uint32_t v : s.x) need[v] = true;
-      if (s.how == lowering::layer && plan_.layers[s.layer].clip_at > 0) need[y] = true;  // the u8 range clips
+      if (s.how == runs_as::layer && plan_.layers[s.layer].clip_at > 0) need[y] = true;  // the u8 range clips
     }
     // Views of what turned out to be general are copies again.
     for (std::size_t i = 0; i < g_.ops.size(); ++i) {
       lowered_step& s = plan_.steps[i];
-      if (s.how != lowering::view || plan_.layouts[s.x[0]]) continue;
+      if (s.how != runs_as::view || plan_.layouts[s.x[0]]) continue;
       const std::uint32_t y = g_.ops[i].outputs[0];
       plan_.layouts[y].reset();
       plan_.roots[y] = y;
@@ -294,8 +295,8 @@ private:
     for (std::size_t i = 0; i < g_.ops.size(); ++i) {
       const lowered_step& s = plan_.steps[i];
       const std::uint32_t y = g_.ops[i].outputs.empty() ? no_value : g_.ops[i].outputs[0];
-      if (s.how == lowering::max_pool || s.how == lowering::resize) tie(s.x[0], y);
-      if (s.how == lowering::concat)
+      if (s.how == runs_as::max_pool || s.how == runs_as::resize) tie(s.x[0], y);
+      if (s.how == runs_as::concat)
         for (const std::uint32_t v : s.x)
           if (readers_[v] == 1 && plan_.roots[v] == v) tie(v, y);
     }
@@ -303,6 +304,7 @@ private:
   }
 
   const lowered_graph& g_;
+  std::span<const std::uint8_t> general_;
   quantize_plan plan_;
   std::vector<std::uint32_t> readers_;                         // by value
   std::map<std::uint32_t, lowered_step*> sums_;                // by result: additions and products
@@ -312,6 +314,9 @@ private:
 
 /// Chooses for each op whether it runs on integers. Layers with constant weights always do; what only moves or combines
 /// values does where it lies between two layers.
-inline quantize_plan plan_lowering(const lowered_graph& g) { return quantize_impl::planner(g).run(); }
+/// general  by op: not 0 for ops that must stay in f32; may be shorter than the list of ops.
+inline quantize_plan plan_lowering(const lowered_graph& g, std::span<const std::uint8_t> general = {}) {
+  return quantize_impl::planner(g, general).run();
+}
 
 }  // namespace dsmm::inline DSMM_ABI::convert

@@ -22,6 +22,8 @@
 #include "dsmm/convert/quantize/input_form.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/convert/quantize/rounding.hpp"
+#include "dsmm/convert/quantize/split_channels.hpp"
+#include "dsmm/convert/quantize/tune_grids.hpp"
 #include "dsmm/convert/quantize/unfuse.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/model/model.hpp"
@@ -33,6 +35,8 @@ struct quantize_options {
   std::int32_t group = 64;           ///< weights per integer scale: 0 (one per channel), 32, 64, 128
   bool ends_at_8 = true;             ///< the first layers and the last ones stay at 8 bits
   range_method method = range_method::mse;
+  std::size_t tune_samples = 16;     ///< that each trial of range_method::output runs
+  double split = 0.1;                ///< with range_method::output: multiply-adds that slices may add, as a share
   double percentile = 99.99;         ///< of range_method::percentile
   bool second_order = true;          ///< rounding that minimises the error of the output, not of the weights
   bool correct_bias = true;
@@ -56,6 +60,7 @@ struct layer_report {
 struct quantize_report {
   std::vector<layer_report> layers;
   std::size_t integer_ops = 0, general_ops = 0;
+  std::size_t added_channels = 0;  ///< slices of loud channels
   std::size_t bytes = 0, bytes_fp32 = 0;
   std::vector<output_agreement> calibration, evaluation;
   double loss = 0;  ///< percent, on the calibration samples
@@ -78,9 +83,9 @@ public:
     if (!read) return read.error();
     plain_ = std::move(*read);
     unfuse(plain_);
-    g_ = plain_;
-    expose_logits(g_);
-    plan_ = plan_lowering(plain_);
+    reference_ = plain_;
+    expose_logits(reference_);
+    plan();
     if (plan_.layers.empty())
       return failure{errc::unsupported, "the model has no convolution or product with constant weights to quantize"};
     if (options_.input.u8)
@@ -88,15 +93,9 @@ public:
     if (options_.equalize > 0) {
       if (auto ok = equalize(plain_, plan_, samples_, options_.equalize, options_.run, options_.progress); !ok)
         return ok.error();
-      plan_ = plan_lowering(plain_);
-      g_ = plain_;
-      expose_logits(g_);
+      plan();
     }
-    auto seen = calibrate(g_, plan_, samples_, options_.second_order || options_.bits == 4, options_.positions,
-                          options_.run, options_.progress);
-    if (!seen) return seen.error();
-    seen_ = std::move(*seen);
-    grids_ = choose_grids(plan_, seen_, options_.method, options_.percentile);
+    if (auto ok = look(); !ok) return ok.error();
     if (auto ok = make_tables(); !ok) return ok.error();
     round_all();
     if (auto ok = settle(); !ok) return ok.error();
@@ -110,6 +109,51 @@ public:
   }
 
 private:
+  void plan() {
+    plan_ = plan_lowering(plain_);
+    g_ = plain_;
+    expose_logits(g_);
+  }
+
+  result<void> calibrate_moments(bool moments) {
+    auto seen = calibrate(g_, plan_, samples_, moments, options_.positions, options_.run, options_.progress);
+    if (!seen) return seen.error();
+    if (real_.empty()) real_ = seen->outputs;  // before anything was sliced
+    seen_ = std::move(*seen);
+    return {};
+  }
+
+  /// Everything that follows from running the fp32 model: slices, grids, what rounding needs to know.
+  result<void> look() {
+    const bool moments = options_.second_order || options_.bits == 4;
+    if (options_.method != range_method::output) {
+      if (auto ok = calibrate_moments(moments); !ok) return ok;
+      grids_ = choose_grids(plan_, seen_, options_.method, options_.percentile);
+      return {};
+    }
+    if (auto ok = calibrate_moments(false); !ok) return ok;
+    grids_ = choose_grids(plan_, seen_, range_method::mse, options_.percentile);
+    const auto whole = choose_grids(plan_, seen_, range_method::output, options_.percentile);
+    auto noise = tune_grids(g_, plan_, samples_, seen_, grids_, whole, options_.tune_samples, options_.run,
+                            options_.progress);
+    if (!noise) return noise.error();
+    const auto splits = choose_splits(plain_, plan_, seen_, whole, *noise, options_.split);
+    for (const grid_split& s : splits) {
+      grids_[s.grid] = {s.slice / 255.0f, 0};
+      for (const auto& parts : s.parts)
+        for (const std::int32_t n : parts) report_.added_channels += static_cast<std::size_t>(n - 1);
+    }
+    keep_expressible(plan_, grids_);
+    if (!splits.empty()) {
+      split_channels(plain_, plan_, splits);
+      std::vector<quantization> kept = std::move(grids_);
+      plan();
+      grids_ = std::move(kept);  // values keep their numbers: the graph has only grown
+      grids_.resize(plan_.grids.size());
+    }
+    return calibrate_moments(moments);
+  }
+
   /// With u8 pixels as input nothing but layers may read the input.
   result<void> check_pixels() const {
     for (const lowered_port& p : plain_.inputs) {
@@ -117,7 +161,7 @@ private:
       if (v.type != dtype::f32 || v.dims.size() != 4 || !channels_first(v.dims))
         return failure{errc::unsupported, "u8 input needs f32 images (1, C, H, W)"}.named(p.name.data(), p.name.size());
       for (std::size_t i = 0; i < plain_.ops.size(); ++i)
-        if (plan_.steps[i].how != lowering::layer &&
+        if (plan_.steps[i].how != runs_as::layer &&
             std::find(plain_.ops[i].inputs.begin(), plain_.ops[i].inputs.end(), p.value) != plain_.ops[i].inputs.end())
           return failure{errc::unsupported, "u8 input needs a model that convolves its input first"}.named(
               p.name.data(), p.name.size());
@@ -130,7 +174,7 @@ private:
     const auto grid = [&](std::uint32_t v) { return grids_[plan_.grids[plan_.roots[v]]]; };
     for (std::size_t i = 0; i < g_.ops.size(); ++i) {
       const lowered_step& s = plan_.steps[i];
-      if (s.how != lowering::table) continue;
+      if (s.how != runs_as::table) continue;
       auto table = table_of(g_, g_.ops[i], s.x[0], grid(s.x[0]), grid(g_.ops[i].outputs[0]), options_.run);
       if (!table) return table.error();
       tables_[i] = std::move(*table);
@@ -167,16 +211,16 @@ private:
   void mark_ends() {
     std::vector<bool> behind(g_.values.size(), false), before(g_.values.size(), false);
     for (std::size_t i = 0; i < g_.ops.size(); ++i) {
-      bool any = plan_.steps[i].how == lowering::layer;
+      bool any = plan_.steps[i].how == runs_as::layer;
       for (const std::uint32_t v : g_.ops[i].inputs) any = any || (v != no_value && behind[v]);
-      if (plan_.steps[i].how == lowering::layer && !behind[g_.ops[i].inputs[0]])
+      if (plan_.steps[i].how == runs_as::layer && !behind[g_.ops[i].inputs[0]])
         report_.layers[plan_.steps[i].layer].is_end = true;
       for (const std::uint32_t v : g_.ops[i].outputs) behind[v] = any;
     }
     for (std::size_t i = g_.ops.size(); i-- > 0;) {
       bool any = false;
       for (const std::uint32_t v : g_.ops[i].outputs) any = any || before[v];
-      const bool is_layer = plan_.steps[i].how == lowering::layer;
+      const bool is_layer = plan_.steps[i].how == runs_as::layer;
       if (is_layer && !any) report_.layers[plan_.steps[i].layer].is_end = true;
       for (const std::uint32_t v : g_.ops[i].inputs)
         if (v != no_value) before[v] = before[v] || any || is_layer;
@@ -193,7 +237,7 @@ private:
     auto run = quantized();
     if (!run) return run.error();
     auto rows = agreement(g_, **run, samples_, [&](std::size_t i, std::size_t k) {
-      return std::span<const float>(seen_.outputs[i][k]);
+      return std::span<const float>(real_[i][k]);
     });
     if (!rows) return rows.error();
     report_.calibration = std::move(*rows);
@@ -224,7 +268,7 @@ private:
   result<void> evaluate(const sample_set& samples) {
     auto run = quantized();
     if (!run) return run.error();
-    auto real = sample_run::prepare(g_, {}, false, options_.run);
+    auto real = sample_run::prepare(reference_, {}, false, options_.run);
     if (!real) return real.error();
     result<void> trouble;
     std::size_t last = samples.count;
@@ -274,7 +318,9 @@ private:
   const sample_set& samples_;
   const quantize_options& options_;
   quantize_report& report_;
-  lowered_graph plain_, g_;  // g_: with the outputs that are only measured
+  lowered_graph plain_, g_;   // g_: with the outputs that are only measured
+  lowered_graph reference_;   // as it came, with the same
+  std::vector<std::vector<std::vector<float>>> real_;  // what it gives on the calibration samples
   quantize_plan plan_;
   calibration seen_;
   std::vector<quantization> grids_;

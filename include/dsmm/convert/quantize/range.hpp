@@ -12,6 +12,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/quant.hpp"
+#include "dsmm/kernels/math.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
 
@@ -20,6 +21,7 @@ enum class range_method : std::uint8_t {
   percentile,  ///< the values between two quantiles
   mse,         ///< least squared error
   entropy,     ///< least Kullback-Leibler divergence of 256 levels from the histogram
+  output,      ///< least noise in the outputs of the model: tune_grids() starts from the whole range
 };
 
 /// Keeps a sample of the values of one activation: evenly spaced ones of each run, and its extremes.
@@ -111,7 +113,10 @@ inline double divergence(std::span<const double> histogram, std::size_t first, s
       filled += p[i] > 0 ? 1.0 : 0.0;
     }
     for (std::size_t i = begin; i < end && i < p.size(); ++i)
-      if (p[i] > 0) sum += p[i] / total * std::log(p[i] / std::max(mass / filled, 1e-9));
+      if (p[i] > 0) {  // not the C library's logarithm: its last bit could decide between two ranges
+        const auto ratio = static_cast<float>(p[i] / std::max(mass / filled, 1e-9));
+        sum += p[i] / total * static_cast<double>(kernels::log(ratio));
+      }
   }
   return sum;
 }
@@ -147,6 +152,7 @@ inline quantization choose_grid(std::vector<float>& values, range_method method,
   for (std::size_t i = step / 2; i < values.size(); i += step) sample.push_back(values[i]);
   if (method == range_method::mse) return quantize_impl::least_squares(sample, low, high);
   if (method == range_method::entropy) return quantize_impl::least_divergence(sample, low, high);
+  if (method == range_method::output) return quantize_impl::grid_of(low, high);
   const double outside = (1.0 - percentile / 100.0) * static_cast<double>(values.size());
   const auto cut = std::min(values.size() / 2, static_cast<std::size_t>(outside));
   return quantize_impl::grid_of(low < 0 ? static_cast<double>(values[cut]) : 0.0,
