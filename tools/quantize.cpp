@@ -24,6 +24,7 @@
 #include "tools/general_ops.hpp"
 #include "tools/level.hpp"
 #include "tools/problem.hpp"
+#include "tools/quantize/page.hpp"
 #include "tools/quantize/preprocessing.hpp"
 #include "tools/quantize/report.hpp"
 #include "tools/quantize/samples.hpp"
@@ -33,7 +34,7 @@ namespace dsmm::inline DSMM_ABI::tools {
 namespace {
 
 struct quantize_command {
-  std::string model, calibration, evaluation, output, json, weights = "int4", method = "mse", ends = "int8",
+  std::string model, calibration, evaluation, output, json, page, weights = "int4", method = "mse", ends = "int8",
                                                             input = "f32", scale = "1";
   std::size_t samples = 64, evaluation_samples = 256;
   std::uint32_t threads = 2;
@@ -65,6 +66,11 @@ file_bytes quantize_one(const model& m, const quantize_command& c, bool bound_wa
       convert::quantize_model(m, samples, c.options, &report, c.evaluation.empty() ? nullptr : &others), c.model);
   print_report(report, samples.count);
   if (first && !c.json.empty()) write_json(report, c.options, samples.count, c.json);
+  if (first && !c.page.empty()) {
+    const std::string page = quantize_page(report, c.model, samples.count);
+    need(write_file(c.page.c_str(), std::as_bytes(std::span(page))), c.page);
+    std::printf("report: %s\n", c.page.c_str());
+  }
   if (report.loss > c.options.max_loss && bound_was_given)
     throw problem{"even with all layers at 8 bits the noise in its outputs is " + text_of_percent(report.loss),
                   c.model, "allow more with --max-loss, or calibrate on data that look like the model's inputs"};
@@ -163,6 +169,7 @@ void quantize(CLI::App& app) {
   app.add_option("-e,--evaluate", c->evaluation, "other data to compare the two models on");
   app.add_option("--evaluation-samples", c->evaluation_samples, "at most so many of them")->capture_default_str();
   app.add_option("--json", c->json, "write the report to this file too");
+  app.add_option("--report", c->page, "write a page with the noise of each layer and the worst layers' ranges (HTML)");
   app.add_option("--threads", c->threads, "threads; never changes a result")->check(CLI::Range(1, 256));
   app.callback([c, bound] { quantize_model(*c, bound->count() != 0); });
 }

@@ -6,24 +6,18 @@
 
 #include "tools/report/base64.hpp"
 #include "tools/report/charts.hpp"
-#include "tools/report/style.hpp"
+#include "tools/report/html.hpp"
 
 namespace dsmm::inline DSMM_ABI::demo {
 
 namespace {
 
+using report::cell;
 using report::escaped;
 using report::fixed;
+using report::per_cent;
+using report::tile;
 
-std::string per_cent(double share, int digits = 1) {
-  return fixed(100 * share, digits) + (std::isfinite(share) ? "&thinsp;%" : "");
-}
-std::string tile(const std::string& value, const std::string& name) {
-  return "<div class=\"tile\"><b>" + value + "</b><span>" + name + "</span></div>";
-}
-std::string cell(const std::string& value, const char* css = "") {
-  return "<td class=\"" + std::string(css) + "\">" + value + "</td>";
-}
 std::string readable(std::string kind) {
   std::replace(kind.begin(), kind.end(), '_', ' ');
   return kind;
@@ -165,12 +159,8 @@ std::string integrity(const run_facts& f, const tally& t) {
 }  // namespace
 
 std::string make_page(const run_facts& f, const tally& t, const std::vector<gallery_item>& gallery) {
-  std::string out =
-      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width\"><title>dsmm, " +
-      escaped(f.title) + "</title><style>" + report::style + "</style></head><body><main><header><h1>" +
-      escaped(f.title) + "</h1><span class=\"soft\">inspected by dsmm " + escaped(f.version) + ", " + escaped(f.date) +
-      (f.stopped ? ", ended by the user" : "") + "</span></header>";
+  std::string out = report::page_head(f.title, "inspected by dsmm " + escaped(f.version) + ", " + escaped(f.date) +
+                                                   (f.stopped ? ", ended by the user" : ""));
   out += "<p class=\"soft\">" + std::to_string(f.width) + "&times;" + std::to_string(f.height) + " pixels and " +
          std::to_string(f.sensor_channels) + " sensor channels per part, on " + escaped(f.machine) + " (" +
          std::to_string(f.cores) + " cores). ";

@@ -76,6 +76,7 @@ void write_json(const convert::quantize_report& report, const convert::quantize_
                            {"bytes_fp32", report.bytes_fp32},
                            {"integer_ops", report.integer_ops},
                            {"general_ops", report.general_ops},
+                           {"added_channels", report.added_channels},
                            {"loss_percent", report.loss}};
   auto layers = nlohmann::ordered_json::array();
   for (const convert::layer_report& l : report.layers)

@@ -48,6 +48,12 @@ struct quantize_options {
   progress_call progress{};
 };
 
+/// What a layer read while it was calibrated, as a histogram over [low, high], and the part of it that its grid holds.
+struct seen_activations {
+  std::vector<std::uint32_t> bins;  ///< empty: the layer reads no u8 grid
+  double low = 0, high = 0, grid_low = 0, grid_high = 0;
+};
+
 struct layer_report {
   std::string name;
   op_kind kind{};
@@ -55,6 +61,7 @@ struct layer_report {
   double sqnr_db = 0;  ///< of its output, from the rounding of its own weights
   std::size_t parameters = 0, bytes = 0, bytes_fp32 = 0;
   bool is_end = false, fell_back = false;  ///< 8 bits because of its place; because of the loss
+  seen_activations reads{};
 };
 
 struct quantize_report {
@@ -292,6 +299,21 @@ private:
     return lines;
   }
 
+  seen_activations reads_of(const weight_layer& l) const {
+    constexpr std::size_t bins = 64;
+    const std::vector<float>& kept = seen_.ranges[plan_.observed[l.x]].kept();
+    if (!plan_.as_u8[l.x] || kept.empty()) return {};
+    const auto [low, high] = std::minmax_element(kept.begin(), kept.end());
+    const quantization q = grids_[plan_.grids[plan_.roots[l.x]]];
+    const auto scale = static_cast<double>(q.scale);
+    seen_activations seen{std::vector<std::uint32_t>(bins, 0), static_cast<double>(*low), static_cast<double>(*high),
+                          -q.zero_point * scale, (255 - q.zero_point) * scale};
+    const double width = std::max(seen.high - seen.low, 1e-30) / bins;
+    for (const float v : kept)
+      ++seen.bins[std::min(bins - 1, static_cast<std::size_t>((static_cast<double>(v) - seen.low) / width))];
+    return seen;
+  }
+
   void finish_report(const file_bytes& file) {
     for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
       const weight_layer& l = plan_.layers[i];
@@ -306,6 +328,7 @@ private:
       to.bytes_fp32 = 4 * to.parameters;
       const std::size_t packed = i4s_bytes(l.channels(), l.depth(), static_cast<std::size_t>(r.group));
       to.bytes = 8 * l.bias.size() + (r.bits == 4 ? packed : l.w.size());
+      to.reads = reads_of(l);
     }
     report_.bytes = file.bytes().size();
     report_.bytes_fp32 = model_.file().size();
