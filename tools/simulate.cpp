@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "tools/commands.hpp"
 #include "tools/line/dataset.hpp"
@@ -48,7 +49,20 @@ void simulate(CLI::App& app) {
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--fps", request->fps, "parts per second")->check(CLI::Range(1, 240))->capture_default_str();
-  app.callback([request] { run(*request); });
+  const auto shares = std::make_shared<std::vector<int>>();
+  app.add_option("--shares", *shares, "defects that show in the picture, in the sensors, in both: parts per thousand")
+      ->delimiter(',')
+      ->expected(3)
+      ->check(CLI::Range(0, 1000))
+      ->type_name("PICTURE,SENSORS,BOTH")
+      ->default_str("150,150,150");
+  app.callback([request, shares] {
+    line::part_mix& mix = request->mix;
+    if (!shares->empty()) mix.image = (*shares)[0], mix.sensor = (*shares)[1], mix.both = (*shares)[2];
+    if (mix.image + mix.sensor + mix.both > 1000)
+      throw problem{"the shares add up to more than 1000", "--shares", "leave the rest of 1000 to good parts"};
+    run(*request);
+  });
 }
 
 }  // namespace dsmm::inline DSMM_ABI::tools

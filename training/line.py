@@ -12,6 +12,7 @@ import argparse
 import copy
 import pickle
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,21 +31,23 @@ from line_export import export, late_scores, p_value_knots, picture_encoder
 from line_heads import Encoded, LineNet
 from line_net import PICTURE
 
-# parts, first seed, sessions. Both training sets teach the encoders; the heads, which learn fast, see the first alone.
-SETS = {"train": (4800, 1000, 120), "more": (12000, 20000, 300), "calibrate": (1600, 5000, 40),
-        "test": (3200, 9000, 80)}
+# parts, first seed, sessions, other shares of defects. "more" and "extra" teach the encoders, and are rich in picture
+# defects. The heads learn from "train" alone, which no encoder has seen: they would trust one that knows their parts.
+RICH = ("--shares", "400,150,150")
+SETS = {"train": (8000, 1000, 200), "more": (8000, 20000, 200, *RICH), "extra": (8000, 30000, 200, *RICH),
+        "calibrate": (1600, 5000, 40), "test": (3200, 9000, 80)}
 JUDGED = ("train", "calibrate", "test")
 SEED = 1
 
 
 def simulate(simulator: str, cache: Path) -> dict[str, line_data.Line]:
     lines = {}
-    for name, (parts, seed, sessions) in SETS.items():
+    for name, (parts, seed, sessions, *shares) in SETS.items():
         folder, kept = cache / name, cache / f"{name}.pkl"
         if not kept.exists():
             if not (folder / "parts.csv").exists():
                 subprocess.run([simulator, "simulate", "-o", folder, "--parts", str(parts), "--seed", str(seed),
-                                "--sessions", str(sessions)], check=True)
+                                "--sessions", str(sessions), *shares], check=True)
             line = line_data.load(folder)
             line.images = None
             kept.write_bytes(pickle.dumps(line))
@@ -67,7 +70,7 @@ class Cache:
         work()
         torch.save(part.state_dict(), path)
 
-    def encoded(self, name: str, work) -> Encoded:
+    def made(self, name: str, work):
         path = self.folder / f"{name}.pkl"
         if not path.exists():
             print(f"stage {name}", flush=True)
@@ -146,9 +149,10 @@ def main() -> None:
                         help="the dsmm program: draws the parts, and encodes them in integers")
     parser.add_argument("--cache", type=Path, default=Path("build/training/line"))
     parser.add_argument("--out", type=Path, default=Path("models/line.dsmm"))
-    parser.add_argument("--picture-steps", type=int, default=4000)
-    parser.add_argument("--series-epochs", type=int, default=14)
-    parser.add_argument("--tune-steps", type=int, default=200, help="picture steps on the integers that run")
+    parser.add_argument("--picture-steps", type=int, default=10000)
+    parser.add_argument("--near-steps", type=int, default=1000, help="picture steps on what is easily confused")
+    parser.add_argument("--series-epochs", type=int, default=40)
+    parser.add_argument("--tune-steps", type=int, default=600, help="picture steps on the integers that run")
     parser.add_argument("--rounded", action="store_true", help="also judge by weights rounded without training")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -156,28 +160,31 @@ def main() -> None:
     torch.manual_seed(SEED)
     options.cache.mkdir(parents=True, exist_ok=True)
     lines = simulate(options.simulator, options.cache)
-    train, both = lines["train"], [lines["train"], lines["more"]]
+    train, both = lines["train"], [lines["more"], lines["extra"]]
     series = line_data.merge(both)
 
     net = LineNet().to(memory_format=torch.channels_last)
     cache = Cache(options.cache, net)
     steps, epochs = options.picture_steps, options.series_epochs
-    cache.stage("image_fp32", net.image, lambda: line_image.fit(net.image, both, steps, 2e-3, SEED))
+    cache.stage("image_fp32", net.image, lambda: line_image.fit(net.image, both, steps, 2e-3, SEED, brief=True))
+    suspects = cache.made("suspects", lambda: line_image.suspect(net.image, both))
+    near = partial(line_image.fit, net.image, both, margin=2, suspects=suspects)
+    cache.stage("image_near", net.image, lambda: near(options.near_steps, 5e-4, SEED + 2, brief=True))
     net.series.scale.fit(torch.from_numpy(np.concatenate(series.features)))
     cache.stage("series_fp32", net.series, lambda: line_series.fit(net.series, series, epochs, 2e-3, SEED))
-    encoded = {name: cache.encoded(f"{name}_fp32", lambda: line_heads.encode(net, lines[name])) for name in JUDGED}
-    cache.stage("heads_fp32", net, lambda: train_heads(net, train, encoded["train"], 60))
+    encoded = {name: cache.made(f"{name}_fp32", lambda: line_heads.encode(net, lines[name])) for name in JUDGED}
+    cache.stage("heads_fp32", net, lambda: train_heads(net, train, encoded["train"], 30))
     plain = copy.deepcopy(net)
     judged = {"fp32": {name: line_heads.scores(net, encoded[name]) for name in ("calibrate", "test")}}
 
     fold(net)
     observe(net, train)
-    cache.stage("image_int4", net.image, lambda: line_image.fit(net.image, both, options.tune_steps, 4e-4, SEED + 1))
+    cache.stage("image_int4", net.image, lambda: near(options.tune_steps, 4e-4, SEED + 1))
     cache.stage("series_int4", net.series, lambda: line_series.fit(net.series, series, 2, 2e-4, SEED + 1))
-    encoded = {name: cache.encoded(f"{name}_int4", lambda: encode_as_shipped(net, lines[name], options.cache / name,
-                                                                             options.simulator)) for name in JUDGED}
+    encoded = {name: cache.made(f"{name}_int4", lambda: encode_as_shipped(net, lines[name], options.cache / name,
+                                                                          options.simulator)) for name in JUDGED}
     observe_heads(net, encoded["train"].part(np.arange(0, len(train.kind), 8)))
-    cache.stage("heads_int4", net, lambda: line_heads.fit(net, train, encoded["train"], 15, 5e-4, SEED + 1))
+    cache.stage("heads_int4", net, lambda: line_heads.fit(net, train, encoded["train"], 10, 5e-4, SEED + 1))
     judged["int4"] = {name: line_heads.scores(net, encoded[name]) for name in ("calibrate", "test")}
     for name, bits in (("int4 rounded", None), ("int8 rounded", "s8")) if options.rounded else ():
         judged[name] = without_training(plain, bits, lines, options)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 import line_series
 from dsmm_train.graph import Flow
-from dsmm_train.layers import max_pool
+from dsmm_train.layers import fold, max_pool
 from line_data import Line, picture_batch
 from line_net import PICTURE, Fusion, ImageNet, SeriesNet
 
@@ -59,7 +60,8 @@ def strips_of(coarse: Flow) -> Flow:
 @torch.no_grad()
 def encode_pictures(net: ImageNet, line: Line, batch: int = 16) -> tuple[Flow, Flow, Flow]:
     """strips, finest and worst of every part."""
-    net.eval()
+    net = copy.deepcopy(net).eval()
+    fold(net)  # nearly twice as quick
     out: list[list[torch.Tensor]] = [[], [], []]
     grids, start = (None,) * 3, time.monotonic()
     for at in range(0, len(line.kind), batch):
@@ -112,7 +114,7 @@ def fit(net: LineNet, line: Line, e: Encoded, epochs: int, rate: float, seed: in
             optimizer.step()
             schedule.step()
             total += value.item() * len(index)
-        if epoch % 10 == 0 or epoch == epochs:
+        if epoch % 5 == 0 or epoch == epochs:
             spent = time.monotonic() - start
             print(f"heads {epoch}/{epochs}  loss {total / len(order):.4f}  {spent:.0f} s", flush=True)
 
