@@ -130,14 +130,16 @@ private:
 
   /// Mean of the slow sensor's samples since the last hop, up to the time of beat sample `at`; `end` is the beat's
   /// newest. Indices of the two sensors run at the ratio of their rates; the offset between them is corrected only when
-  /// clocks have drifted apart by more than a sample, so that it does not depend on where frames happen to fall.
+  /// clocks have drifted apart by more than two samples, so that it does not depend on where frames happen to fall:
+  /// both ends are rounded, so sensors in step already differ by up to two. Windows must reach back over one frame, one
+  /// hop and one sample of the slow sensor, or samples are gone before their hop asks for them.
   void take_mean(slow_input& slow, const sensor_span* span, std::int64_t at, std::int64_t end, session& s) noexcept {
     if (span != nullptr && span->count != 0 && span->channels == slow.need.channels) {
       const double ratio = slow.need.rate_hz / beat_need_.rate_hz;
       const std::int64_t last = span->first_index + static_cast<std::int64_t>(span->count);
       const std::int64_t seen = last - static_cast<std::int64_t>(static_cast<double>(end - at) * ratio);
       std::int64_t stop = static_cast<std::int64_t>(static_cast<double>(at) * ratio) + slow.offset;
-      if (seen - stop > 1 || stop - seen > 1) {
+      if (seen - stop > 2 || stop - seen > 2) {
         slow.offset += seen - stop;
         stop = seen;
       }
