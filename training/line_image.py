@@ -20,6 +20,7 @@ CROP = 160
 PLACES = (SIZE - CROP) // 32 + 1  # of a crop along an axis
 # How often each sort of part is drawn: good without a mark, weak rub mark, then the five picture defects.
 SHARES = np.array([0.24, 0.10, 0.18, 0.18, 0.12, 0.09, 0.09])
+NEAR_SHARES = np.array([0.24, 0.08, 0.26, 0.18, 0.12, 0.06, 0.06])  # once the rest is learned
 EASY = 0.15  # a part that is already judged well is drawn this often, relative to one that costs 1 nat
 MARKED = 2   # the first sort that shows a defect
 
@@ -72,7 +73,7 @@ class Pool:
         images = np.empty((batch, 1, CROP, CROP), np.uint8)
         masks = np.empty((batch, CROP // 8, CROP // 8), np.uint8)
         at, parts = np.empty((batch, 2), np.int64), np.empty((batch, 2), np.int64)
-        for i, sort in enumerate(rng.choice(len(SHARES), batch, p=SHARES)):
+        for i, sort in enumerate(rng.choice(len(SHARES), batch, p=NEAR_SHARES if self.suspects else SHARES)):
             member, cells = self.choose(rng, sort)
             which, part = self.members[sort][member if member >= 0 else -1 - member]
             line = self.lines[which]
