@@ -13,6 +13,7 @@
 
 #include "dsmm/convert/prune/block_sparsity.hpp"
 #include "dsmm/convert/prune/pruner.hpp"
+#include "tools/calibration/preprocessing.hpp"
 #include "tools/commands.hpp"
 #include "tools/level.hpp"
 #include "tools/problem.hpp"
@@ -20,7 +21,6 @@
 #include "tools/prune/curve_png.hpp"
 #include "tools/prune/job.hpp"
 #include "tools/prune/levels.hpp"
-#include "tools/quantize/preprocessing.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
 
@@ -122,8 +122,7 @@ void prune_model(prune_command& c) {
 
 void prune(CLI::App& app) {
   const auto c = std::make_shared<prune_command>();
-  app.add_option("model", c->model, "fp32 model of dsmm import (.dsmm); with --extract any file of levels")
-      ->required();
+  app.add_option("model", c->model, "fp32 model of dsmm import (.dsmm); with --extract any file of levels")->required();
   app.add_option("-o,--output", c->output, "the .dsmm file to write");
   app.add_option("--calibration", c->calibration,
                  "folder of PNG, JPEG or .npy samples that channels are judged and weights fitted by");

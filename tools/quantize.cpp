@@ -20,14 +20,14 @@
 #include "dsmm/model/level_writer.hpp"
 #include "dsmm/model/levels.hpp"
 #include "dsmm/model/model.hpp"
+#include "tools/calibration/preprocessing.hpp"
+#include "tools/calibration/samples.hpp"
 #include "tools/commands.hpp"
 #include "tools/general_ops.hpp"
 #include "tools/level.hpp"
 #include "tools/problem.hpp"
 #include "tools/quantize/page.hpp"
-#include "tools/quantize/preprocessing.hpp"
 #include "tools/quantize/report.hpp"
-#include "tools/quantize/samples.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
 
@@ -35,7 +35,7 @@ namespace {
 
 struct quantize_command {
   std::string model, calibration, evaluation, output, json, page, weights = "int4", method = "mse", ends = "int8",
-                                                            input = "f32", scale = "1";
+                                                                  input = "f32", scale = "1";
   std::size_t samples = 64, evaluation_samples = 256;
   std::uint32_t threads = 2;
   double max_loss = 1.0;
@@ -62,8 +62,8 @@ file_bytes quantize_one(const model& m, const quantize_command& c, bool bound_wa
   convert::sample_set others;
   if (!c.evaluation.empty()) others = open_samples(m, c.evaluation, c.how, c.evaluation_samples, false);
   convert::quantize_report report;
-  file_bytes made = need(
-      convert::quantize_model(m, samples, c.options, &report, c.evaluation.empty() ? nullptr : &others), c.model);
+  file_bytes made =
+      need(convert::quantize_model(m, samples, c.options, &report, c.evaluation.empty() ? nullptr : &others), c.model);
   print_report(report, samples.count);
   if (first && !c.json.empty()) write_json(report, c.options, samples.count, c.json);
   if (first && !c.page.empty()) {
@@ -72,8 +72,8 @@ file_bytes quantize_one(const model& m, const quantize_command& c, bool bound_wa
     std::printf("report: %s\n", c.page.c_str());
   }
   if (report.loss > c.options.max_loss && bound_was_given)
-    throw problem{"even with all layers at 8 bits the noise in its outputs is " + text_of_percent(report.loss),
-                  c.model, "allow more with --max-loss, or calibrate on data that look like the model's inputs"};
+    throw problem{"even with all layers at 8 bits the noise in its outputs is " + text_of_percent(report.loss), c.model,
+                  "allow more with --max-loss, or calibrate on data that look like the model's inputs"};
   return made;
 }
 
@@ -141,12 +141,13 @@ void quantize(CLI::App& app) {
   app.add_option("--ends", c->ends, "weights of the first and last layers")
       ->check(CLI::IsMember({"int4", "int8"}))
       ->capture_default_str();
-  CLI::Option* const bound =
-      app.add_option("--max-loss", c->max_loss, "percent of noise allowed in the worst output (1 is 20 dB); layers go "
-                                                "to 8 bits until it holds")
-          ->capture_default_str();
-  app.add_option("--method", c->method, "activation ranges by: output (least noise in the outputs), mse (in the "
-                                          "values), percentile, entropy")
+  CLI::Option* const bound = app.add_option("--max-loss", c->max_loss,
+                                            "percent of noise allowed in the worst output (1 is 20 dB); layers go "
+                                            "to 8 bits until it holds")
+                                 ->capture_default_str();
+  app.add_option("--method", c->method,
+                 "activation ranges by: output (least noise in the outputs), mse (in the "
+                 "values), percentile, entropy")
       ->check(CLI::IsMember({"output", "mse", "percentile", "entropy"}))
       ->capture_default_str();
   app.add_option("--percentile", c->options.percentile, "of --method percentile")->check(CLI::Range(50.0, 100.0));
@@ -161,8 +162,9 @@ void quantize(CLI::App& app) {
   app.add_option("--equalize", c->options.equalize, "even out the channels of activations: 0 not, 0.5 half, 1 fully")
       ->check(CLI::IsMember({0.0, 0.5, 1.0}))
       ->capture_default_str();
-  app.add_option("--split", c->options.split, "multiply-adds that slicing loud channels may add, as a share (--method "
-                                              "output); 0: no slices")
+  app.add_option("--split", c->options.split,
+                 "multiply-adds that slicing loud channels may add, as a share (--method "
+                 "output); 0: no slices")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   app.add_flag("--keep-bias", c->keep_bias, "no bias correction");

@@ -24,6 +24,16 @@ struct rescale_case {
   }
   std::size_t size() const { return acc.size(); }
 
+  /// All of it with this zero point, then with bounds that leave the lower and then the upper side no room.
+  void check_bounds(std::int32_t zero_point) {
+    epilogue.zero_point = zero_point;
+    check(size());
+    epilogue.low = zero_point;
+    check(size());
+    epilogue.high = zero_point;
+    check(size());
+  }
+
   /// Runs every variant on the first n channels.
   void check(std::size_t n) {
     for (auto* v : {&bias, &multiplier, &shift}) v->resize((acc.size() + 15) / 16 * 16, v == &shift ? 31 : 0);
@@ -57,12 +67,7 @@ TEST_CASE("requantize agrees at the ends of every range") {
     for (std::int32_t s = 31; s <= 62; ++s)
       for (const std::int32_t m : {1 << 30, (1 << 30) + 1, largest - 1, largest})
         for (const std::int32_t a : {smallest, smallest + 1, -1, 0, 1, largest - 1, largest}) c.add(a, 0, m, s);
-    c.epilogue.zero_point = zero_point;
-    c.check(c.size());
-    c.epilogue.low = zero_point;
-    c.check(c.size());
-    c.epilogue.high = zero_point;
-    c.check(c.size());
+    c.check_bounds(zero_point);
   }
 }
 
@@ -116,12 +121,7 @@ TEST_CASE("sums and multipliers of 24 bits: f32 gives the same bits, ties includ
         c.add(static_cast<std::int32_t>(sum) - bias, bias, m, s);
       }
       c.epilogue.by_float = true;
-      c.epilogue.zero_point = zero_point;
-      c.check(c.size());
-      c.epilogue.low = zero_point;
-      c.check(c.size());
-      c.epilogue.high = zero_point;
-      c.check(c.size());
+      c.check_bounds(zero_point);
     }
 }
 

@@ -14,17 +14,17 @@
 
 #include <unistd.h>
 
+#include "dsmm/convert/calibrate/read_graph.hpp"
 #include "dsmm/convert/emit_model.hpp"
 #include "dsmm/convert/prune/agreement.hpp"
 #include "dsmm/convert/prune/pruner.hpp"
-#include "dsmm/convert/calibrate/read_graph.hpp"
 #include "dsmm/core/thread_pool.hpp"
 #include "dsmm/model/file.hpp"
 #include "dsmm/model/model.hpp"
+#include "tools/calibration/sample_folder.hpp"
+#include "tools/calibration/samples.hpp"
 #include "tools/general_ops.hpp"
 #include "tools/problem.hpp"
-#include "tools/prune/sample_folder.hpp"
-#include "tools/quantize/samples.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
 

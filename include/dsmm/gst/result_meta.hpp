@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -14,6 +13,7 @@
 #include <string_view>
 
 #include "dsmm/config.hpp"
+#include "dsmm/core/nanos.hpp"
 #include "dsmm/core/tensor.hpp"
 #include "dsmm/gst/result_fields.hpp"
 #include "dsmm/inspect/inspection.hpp"
@@ -25,7 +25,7 @@ namespace dsmm::inline DSMM_ABI::gst {
 struct sensor_status {
   std::string_view name{};
   sensor_health health = sensor_health::dead;
-  std::chrono::nanoseconds age{};
+  nanos age{};
 };
 
 /// A verdict as it travels with a frame: all of `inspection`, with names in place of indices. Views that
@@ -40,7 +40,7 @@ struct frame_result {
   std::int32_t label_id = -1;
   std::string_view label{}, product{}, model{};  ///< model: identity of the file
   std::uint64_t frame_id = 0;
-  std::chrono::nanoseconds latency{};
+  nanos latency{};
   std::array<nanos, 4> stage{};  ///< check, series, network, map
   std::array<region, most_regions> region_list{};
   std::size_t region_count = 0;

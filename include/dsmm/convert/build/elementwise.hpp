@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/convert/builder.hpp"
 #include "dsmm/core/dtype.hpp"
+#include "dsmm/kernels/nd/cast.hpp"
 #include "dsmm/kernels/nd/functions.hpp"
 
 /// General operators as functions on values, so that what ONNX composes reads like its formula.
@@ -35,22 +35,14 @@ inline var cast(var x, dtype type, bool saturate = true) {
   return x.to->emit(op_kind::nd_cast, {x}, {saturate ? 1 : 0}, type, x.dims());
 }
 
-/// The nearest value of an integer type that is not further from 0; NaN becomes 0.
-template <class T>
-constexpr T saturated(double v) noexcept {
-  constexpr double limit = static_cast<double>(std::numeric_limits<T>::max() / 2 + 1) * 2;  // 2^31 or 2^63
-  if (v != v) return 0;
-  return v >= limit ? std::numeric_limits<T>::max() : v < -limit ? std::numeric_limits<T>::min() : static_cast<T>(v);
-}
-
 /// A constant of rank 0 of any type; integers saturate.
 inline var scalar(builder& to, dtype type, double v) {
   const auto of = [&](auto value) { return to.constant(type, {}, std::span<const decltype(value)>(&value, 1)); };
   switch (type) {
     case dtype::f32: return of(static_cast<float>(v));
     case dtype::f64: return of(v);
-    case dtype::s64: return of(saturated<std::int64_t>(v));
-    case dtype::s32: return of(saturated<std::int32_t>(v));
+    case dtype::s64: return of(kernels::nd::to_integer<std::int64_t>(v));
+    case dtype::s32: return of(kernels::nd::to_integer<std::int32_t>(v));
     case dtype::b8: return of(static_cast<std::uint8_t>(v != 0));
     default: break;
   }

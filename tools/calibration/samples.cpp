@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/quantize/samples.hpp"
+#include "tools/calibration/samples.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -11,11 +11,11 @@
 #include <utility>
 
 #include "dsmm/ops/op.hpp"
+#include "tools/calibration/resampled.hpp"
 #include "tools/onnx/graph_runner.hpp"
 #include "tools/onnx/npy_array.hpp"
 #include "tools/picture/picture.hpp"
 #include "tools/problem.hpp"
-#include "tools/quantize/resampled.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
 

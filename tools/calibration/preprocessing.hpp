@@ -6,8 +6,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "tools/calibration/samples.hpp"
 #include "tools/problem.hpp"
-#include "tools/quantize/samples.hpp"
 
 namespace dsmm::inline DSMM_ABI::tools {
 

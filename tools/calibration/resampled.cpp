@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/quantize/resampled.hpp"
+#include "tools/calibration/resampled.hpp"
 
 #include <algorithm>
 #include <cstddef>
