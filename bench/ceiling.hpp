@@ -69,7 +69,7 @@ inline double dot_avx2() noexcept {
 /// Operations per second that the dot product of `level` reaches without memory; 0 where none is written.
 inline double operations([[maybe_unused]] dsmm::isa level) {
 #if DSMM_X86
-  if (level == dsmm::isa::x86_avx512vnni) return dot_avx512vnni() / best_time([] { dot_avx512vnni(); });
+  if (dsmm::covers(level, dsmm::isa::x86_avx512vnni)) return dot_avx512vnni() / best_time([] { dot_avx512vnni(); });
   if (level == dsmm::isa::x86_avx512bw) return dot_avx512bw() / best_time([] { dot_avx512bw(); });
   if (level == dsmm::isa::x86_avx2) return dot_avx2() / best_time([] { dot_avx2(); });
 #endif

@@ -181,7 +181,7 @@ void bench(CLI::App& app) {
   app.add_option("--threads", o->threads, "threads; never changes a result")->check(CLI::Range(1, 256));
   app.add_option("--seconds", o->seconds, "how long to run")->check(CLI::Range(0.01, 3600.0))->capture_default_str();
   app.add_option("--program", o->program, "entry point; the first one by default");
-  app.add_option("--isa", o->isa, "instruction set: generic, x86_avx2, x86_avx512vnni, arm_neon, arm_neondot");
+  app.add_option("--isa", o->isa, "instruction set, as for dsmm run");
   app.add_option("--seed", o->seed, "of the random inputs")->capture_default_str();
   app.add_flag("--json", o->json, "everything, as JSON");
   app.callback([o] { bench_models(*o); });

@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "tests/kernels/golden.hpp"
@@ -58,4 +61,28 @@ TEST_CASE("quantize per channel against double, halo and padding") {
   CHECK(y.halo_untouched());
   CHECK(y.padding_is(12));
   golden::check("quantize", golden::hash(y.buffer));
+}
+
+TEST_CASE("few channels, dense or not, give the same bytes") {
+  const float scale[] = {40.0f, 77.0f, 3.0f, 99.0f}, offset[] = {128.0f, 0.25f, 7.0f, 60.0f};
+  for (std::int32_t channels = 1; channels <= 4; ++channels)
+    for (const std::int32_t width : {1, 5, 12, 16, 31, 48, 53}) {
+      const dsmm::extents shape{2, width, channels};
+      const auto count = static_cast<std::size_t>(2 * width * channels);
+      std::vector<float> x = golden::random_f32(count, 4, -2.0f, 2.0f), wide;
+      x[count / 2] = NAN;
+      for (std::size_t i = 0; i < count; ++i) {
+        wide.push_back(x[i]);
+        if (i % static_cast<std::size_t>(channels) + 1 == static_cast<std::size_t>(channels)) wide.push_back(1e9f);
+      }
+      golden::guarded<std::uint8_t> y(shape, 4, 200), z(shape, 4, 200);
+      const dsmm::tensor_view<const float> spread{wide.data(), shape, std::ptrdiff_t{width} * (channels + 1),
+                                                  channels + 1};
+      k::quantize(dsmm::dense_view<const float>(x.data(), shape), scale, offset, y.view, 12, 0, 2);
+      k::quantize(spread, scale, offset, z.view, 12, 0, 2);
+      for (std::int32_t row = 0; row < 2; ++row)
+        for (std::int32_t col = 0; col < width; ++col)
+          CHECK(std::equal(y.view.at(row, col), y.view.at(row, col) + 4, z.view.at(row, col)));
+      CHECK(y.halo_untouched());
+    }
 }

@@ -132,7 +132,7 @@ private:
       const std::int32_t layout[] = {l.top, l.left, l.bottom, l.right, l.channels};
       line("  {" + list(layout) + ", " + std::to_string(t.offset) + ", " + std::to_string(t.bytes) + ", " +
            std::to_string(t.first) + ", " + std::to_string(t.last) + ", " + std::to_string(t.capacity) +
-           (t.plain ? ", true}," : ", false},"));
+           (t.plain ? ", true" : ", false") + (t.part ? ", true, " + std::to_string(t.channel) + "}," : "},"));
     }
     line("};\ninline constexpr dsmm::op_place op_places[]{");
     for (const op_place& p : plan_.ops)

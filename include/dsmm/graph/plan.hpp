@@ -11,6 +11,7 @@
 #include "dsmm/core/checked.hpp"
 #include "dsmm/core/fixed_array.hpp"
 #include "dsmm/core/result.hpp"
+#include "dsmm/graph/join_parts.hpp"
 #include "dsmm/graph/plan_view.hpp"
 #include "dsmm/isa/isa.hpp"
 #include "dsmm/model/format.hpp"
@@ -56,6 +57,8 @@ public:
     if (!plan_.tensors.valid() || !plan_.ops.valid() || !order_.valid() || !by_offset_.valid())
       return failure{errc::too_large, "no memory for the plan's tables"};
     if (auto ok = ask_ops(); !ok) return ok.error();
+    if (!parts_.find(model_, {plan_.tensors.data(), plan_.tensors.size()}))
+      return failure{errc::too_large, "no memory for the plan's tables"};
     if (auto ok = size_tensors(); !ok) return ok.error();
     find_lifetimes();
     place_kept();
@@ -116,7 +119,7 @@ private:
   result<void> size_tensors() noexcept {
     for (std::uint32_t i = 0; i < model_.tensors().size(); ++i) {
       const format::tensor_row& t = model_.tensors()[i];
-      if (t.kind == format::tensor_kind::constant) continue;
+      if (t.kind == format::tensor_kind::constant || parts_.is_part(i)) continue;
       tensor_place& place = plan_.tensors[i];
       tensor_layout& l = place.layout;
       if (place.plain) {
@@ -161,6 +164,12 @@ private:
             plan_.tensors[op.input_index(k)].last = std::max(plan_.tensors[op.input_index(k)].last, i);
       }
     }
+    for (std::uint32_t i = 0; i < plan_.tensors.size(); ++i) {
+      if (!parts_.is_part(i)) continue;
+      tensor_place& whole = plan_.tensors[parts_.whole(i)];
+      whole.first = std::min(whole.first, plan_.tensors[i].first);
+      whole.last = std::max(whole.last, plan_.tensors[i].last);
+    }
   }
 
   /// Packed ops, states, inputs and outputs keep their memory for the life of the session.
@@ -179,7 +188,7 @@ private:
   std::uint64_t place_values() noexcept {
     std::size_t count = 0;
     for (std::uint32_t i = 0; i < plan_.tensors.size(); ++i)
-      if (model_.tensors()[i].kind == format::tensor_kind::value) order_[count++] = i;
+      if (model_.tensors()[i].kind == format::tensor_kind::value && !parts_.is_part(i)) order_[count++] = i;
     std::sort(order_.begin(), order_.begin() + count, [this](std::uint32_t a, std::uint32_t b) {
       return plan_.tensors[a].bytes != plan_.tensors[b].bytes ? plan_.tensors[a].bytes > plan_.tensors[b].bytes : a < b;
     });
@@ -195,7 +204,17 @@ private:
     }
     const std::uint64_t base = take(high);
     for (std::size_t n = 0; n < count; ++n) plan_.tensors[order_[n]].offset += base;
+    place_parts();
     return base;
+  }
+
+  void place_parts() noexcept {
+    for (std::uint32_t i = 0; i < plan_.tensors.size(); ++i) {
+      if (!parts_.is_part(i)) continue;
+      plan_.tensors[i] = plan_.tensors[parts_.whole(i)];
+      plan_.tensors[i].part = true;
+      plan_.tensors[i].channel = parts_.channel(i);
+    }
   }
 
   std::uint64_t lowest_free(const tensor_place& t, std::size_t placed) const noexcept {
@@ -221,6 +240,7 @@ private:
   std::span<const isa> levels_;
   ops::find_operator general_;
   memory_plan plan_;
+  joined_parts parts_;
   fixed_array<std::uint32_t> order_, by_offset_;
   std::size_t scratch_ = 0, temporary_ = 0;
   checked_size end_{};

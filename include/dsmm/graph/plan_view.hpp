@@ -16,6 +16,8 @@ struct tensor_place {
   std::uint32_t first = 0, last = 0;  ///< ops that write and last read it (inputs, outputs: the whole program)
   std::uint32_t capacity = 0;         ///< rows of a state ring
   bool plain = false;                 ///< a general operator touches it: dense, never padded
+  bool part = false;                  ///< lies in another tensor, whose layout and bytes these are: a concat's input
+  std::int32_t channel = 0;           ///< of that tensor, with which it begins
 };
 
 struct op_place {

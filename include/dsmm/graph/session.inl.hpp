@@ -138,16 +138,18 @@ DSMM_INLINE void session::bind(std::uint32_t index, const tensor_place& place, s
     o.row = std::ptrdiff_t{t.dims[1]} * t.dims[2];
     return;
   }
-  const tensor_layout& l = layouts_[index] = place.layout;
+  const tensor_layout& l = place.layout;
+  layouts_[index] = l;
   o.pixel = l.channels;
   o.row = (std::ptrdiff_t{l.left} + t.dims[1] + l.right) * l.channels;
+  if (place.part) layouts_[index] = {.channels = l.channels};  // the halo is the whole's
   const std::size_t element = size_of(ops::type_of(t));
   std::byte* const base = at(place.offset);
   if (t.kind == format::tensor_kind::state) {
     ring = {base, static_cast<std::size_t>(o.row) * element, static_cast<std::uint32_t>(t.dims[0]), place.capacity, 0};
     o.state = &ring;
   } else {
-    o.data = base + static_cast<std::size_t>(l.top * o.row + l.left * o.pixel) * element;
+    o.data = base + static_cast<std::size_t>(l.top * o.row + l.left * o.pixel + place.channel) * element;
   }
 }
 

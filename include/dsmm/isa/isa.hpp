@@ -25,7 +25,8 @@ enum class isa : std::uint8_t {
   x86_avx2,        ///< AVX2, FMA: Haswell, Zen
   x86_avxvnni,     ///< AVX2 and AVX-VNNI: Alder Lake and later, clients without AVX-512
   x86_avx512bw,    ///< AVX-512 F, BW and VL: Skylake servers and workstations
-  x86_avx512vnni,  ///< AVX-512 F, BW, VL and VNNI: Cascade Lake, Ice Lake, Zen 4
+  x86_avx512vnni,  ///< AVX-512 F, BW, VL and VNNI: Cascade Lake
+  x86_avx512vbmi,  ///< the same and VBMI: Ice Lake, Zen 4
   arm_neon,        ///< every 64-bit Arm
   arm_neondot,     ///< dot product: Cortex-A75, A55 and later
   arm_i8mm,        ///< dot product of u8 and s8: Cortex-A510, Neoverse V1 and later
@@ -63,6 +64,7 @@ inline bool has_avx512bw() noexcept {
          __builtin_cpu_supports("avx512vl");
 }
 inline bool has_avx512vnni() noexcept { return has_avx512bw() && __builtin_cpu_supports("avx512vnni"); }
+inline bool has_avx512vbmi() noexcept { return has_avx512vnni() && __builtin_cpu_supports("avx512vbmi"); }
 #elif DSMM_ARM64 && defined(HWCAP_ASIMDDP) && defined(HWCAP2_I8MM)
 inline bool has_neondot() noexcept { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 inline bool has_i8mm() noexcept { return has_neondot() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
@@ -82,6 +84,7 @@ inline constexpr std::array isa_rows {
       isa_row{isa::x86_avxvnni, "x86_avxvnni", isa::x86_avx2, isa_impl::has_avxvnni},
       isa_row{isa::x86_avx512bw, "x86_avx512bw", isa::x86_avx2, isa_impl::has_avx512bw},
       isa_row{isa::x86_avx512vnni, "x86_avx512vnni", isa::x86_avx512bw, isa_impl::has_avx512vnni},
+      isa_row{isa::x86_avx512vbmi, "x86_avx512vbmi", isa::x86_avx512vnni, isa_impl::has_avx512vbmi},
 #elif DSMM_ARM64
       isa_row{isa::arm_neon, "arm_neon", isa::generic, isa_impl::always},
       isa_row{isa::arm_neondot, "arm_neondot", isa::arm_neon, isa_impl::has_neondot},

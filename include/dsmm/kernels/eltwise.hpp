@@ -112,6 +112,29 @@ constexpr bool make_mul_factors(const quantization& a, const quantization& b, co
                           out.factor);
 }
 
+namespace eltwise_impl {
+
+/// requantize() of a product of two u8 less zero points, |p| <= 2^16, in 32 bits: the multiplier is three limbs
+/// of 11, 10 and 10 bits, and what the lower ones leave below the point cannot carry. For shifts up to 51; beyond, every
+/// product rounds to 0.
+struct product_scale {
+  std::int32_t high, middle, low, rounding, shift;
+
+  explicit constexpr product_scale(fixed_point f) noexcept
+      : high(f.multiplier >> 20),
+        middle(f.multiplier >> 10 & 1023),
+        low(f.multiplier & 1023),
+        rounding(f.shift > 51 ? 0 : 1 << (f.shift - 21)),
+        shift(f.shift - 20) {
+    if (f.shift > 51) high = middle = low = shift = 0;
+  }
+  [[gnu::always_inline]] constexpr std::int32_t operator()(std::int32_t p) const noexcept {
+    return (p * high + ((p * middle + (p * low >> 10)) >> 10) + rounding) >> shift;
+  }
+};
+
+}  // namespace eltwise_impl
+
 /// y = clamp(zp_y + rq((a - zp_a) * (b - zp_b), F)).
 inline void mul_u8(tensor_view<const std::uint8_t> a, tensor_view<const std::uint8_t> b, tensor_view<std::uint8_t> y,
                    const mul_factors& factors, std::int32_t y_begin, std::int32_t y_end) noexcept {
@@ -119,13 +142,15 @@ inline void mul_u8(tensor_view<const std::uint8_t> a, tensor_view<const std::uin
   with_avx2([=]() __attribute__((always_inline)) {
     using eltwise_impl::for_runs;
     const mul_factors k = factors;
+    const eltwise_impl::product_scale scale(k.factor);
     for_runs(
         a, b, y, y_begin, y_end,
         [=](const std::uint8_t* pa, const std::uint8_t* pb, std::uint8_t* py, std::ptrdiff_t n)
             __attribute__((always_inline)) {
               for (std::ptrdiff_t i = 0; i < n; ++i) {
-                const std::int32_t product = (pa[i] - k.zero_a) * (pb[i] - k.zero_b);
-                py[i] = clamp_u8(k.zero_y + requantize(product, k.factor), k.low);
+                const std::int32_t v = k.zero_y + scale((pa[i] - k.zero_a) * (pb[i] - k.zero_b));
+                const std::int32_t high = v > k.low ? v : k.low;
+                py[i] = static_cast<std::uint8_t>(high < 255 ? high : 255);
               }
               pad_channels(y, py, k.zero_y);
             });

@@ -1,18 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/tensor.hpp"
+#include "dsmm/isa/dispatch.hpp"
+#include "dsmm/kernels/lut/generic.hpp"
 #include "dsmm/kernels/pad_channels.hpp"
+#if DSMM_X86
+#include "dsmm/kernels/lut/x86_avx2.hpp"
+#include "dsmm/kernels/lut/x86_avx512vbmi.hpp"
+#elif DSMM_ARM64
+#include "dsmm/kernels/lut/arm_neon.hpp"
+#endif
 
+/// Tables of 256 values, one for each u8.
 namespace dsmm::inline DSMM_ABI::kernels {
 
-using u8_table = std::array<std::uint8_t, 256>;
+#if DSMM_X86
+using lut_variants = kernel_list<lut_impl::x86_avx512vbmi, lut_impl::x86_avx2, lut_impl::generic>;
+#elif DSMM_ARM64
+using lut_variants = kernel_list<lut_impl::arm_neon, lut_impl::generic>;
+#else
+using lut_variants = kernel_list<lut_impl::generic>;
+#endif
+
+using lut_function = void (*)(const u8_table& table, const lut_runs& runs) noexcept;
+
+/// What a machine with `level` runs.
+constexpr lut_function lut_for(isa level) noexcept {
+  return lut_variants::choose(level, []<class V>(std::type_identity<V>) -> lut_function { return &V::run; });
+}
 
 /// The table that carries u8 values from one quantization to another:
 /// clamp(zp_y + floor((x - zp_x) * (x.scale / y.scale) + 1/2)), in f64; the identity for equal quantizations.
@@ -29,16 +51,24 @@ inline u8_table rescale_table(const quantization& x, const quantization& y) noex
   return table;
 }
 
-/// y = table[x]; rows [y_begin, y_end). y may be x. `zero_point`, that of y, fills the padding channels.
-inline void lut_u8(tensor_view<const std::uint8_t> x, const u8_table& table, tensor_view<std::uint8_t> y,
-                   std::int32_t zero_point, std::int32_t y_begin, std::int32_t y_end) noexcept {
+/// y = table[x]; rows [y_begin, y_end), by lut_for(). y may be x. Leaves padding channels as they are.
+inline void lut_rows(lut_function look_up, tensor_view<const std::uint8_t> x, const u8_table& table,
+                     tensor_view<std::uint8_t> y, std::int32_t y_begin, std::int32_t y_end) noexcept {
+  const auto width = static_cast<std::size_t>(y.shape.w), channels = static_cast<std::size_t>(y.shape.c);
+  const bool whole = x.pixel == x.shape.c && y.pixel == y.shape.c;
   for (std::int32_t row = y_begin; row < y_end; ++row)
-    for (std::int32_t col = 0; col < y.shape.w; ++col) {
-      const std::uint8_t* in = x.at(row, col);
-      std::uint8_t* out = y.at(row, col);
-      for (std::int32_t c = 0; c < y.shape.c; ++c) out[c] = table[in[c]];
-      pad_channels(y, out, zero_point);
-    }
+    if (whole) look_up(table, {x.at(row, 0), 0, y.at(row, 0), 0, 1, width * channels});
+    else look_up(table, {x.at(row, 0), x.pixel, y.at(row, 0), y.pixel, width, channels});
+}
+
+/// The same, and `zero_point`, that of y, fills the padding channels.
+inline void lut_u8(lut_function look_up, tensor_view<const std::uint8_t> x, const u8_table& table,
+                   tensor_view<std::uint8_t> y, std::int32_t zero_point, std::int32_t y_begin,
+                   std::int32_t y_end) noexcept {
+  lut_rows(look_up, x, table, y, y_begin, y_end);
+  if (padding_of(y.shape, y.pixel) == 0) return;
+  for (std::int32_t row = y_begin; row < y_end; ++row)
+    for (std::int32_t col = 0; col < y.shape.w; ++col) pad_channels(y, y.at(row, col), zero_point);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels

@@ -8,6 +8,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/core/checked.hpp"
 #include "dsmm/kernels/dwconv_u8s8.hpp"
+#include "dsmm/kernels/pad_channels.hpp"
 #include "dsmm/ops/conv_tables.hpp"
 #include "dsmm/ops/op.hpp"
 #include "dsmm/ops/window.hpp"
@@ -47,7 +48,7 @@ struct dwconv2d_op {
     p.to_u8 = type_of(op.output()) == dtype::u8;
     const bool relu = op.attribute(8) != 0;
     const std::int32_t zero = op.output().zero_point;
-    const auto pad = static_cast<std::int32_t>(p.output.pixel - p.output.shape.c);
+    const auto pad = kernels::padding_of(p.output.shape, p.output.pixel);
     p.epilogue = {tables->bias, tables->multiplier, tables->shift, tables->factor, zero, relu ? zero : 0, 255, relu,
                   pad,          tables->by_float};
     p.packed = kernels::dw_pack(geometry(op), bind.level, w8.data(), p.input.row, p.input.pixel,

@@ -17,6 +17,7 @@ struct lut_op {
 
   struct prepared {
     operand input, output;
+    kernels::lut_function look_up;
     kernels::u8_table table;
     std::int32_t zero_point;
     row_tasks tasks;
@@ -27,6 +28,7 @@ struct lut_op {
   static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p, std::span<std::byte>) noexcept {
     p.input = bind.input[0];
     p.output = bind.output;
+    p.look_up = kernels::lut_for(bind.level);
     p.zero_point = op.output().zero_point;
     for (std::size_t i = 0; i < 256; ++i) p.table[i] = clamp_u8(op.constant<std::int32_t>(1)[i]);
     p.tasks = split_rows(p.output.shape.h, std::int64_t{p.output.shape.w} * p.output.shape.c);
@@ -35,8 +37,8 @@ struct lut_op {
 
   static void run(const prepared& p, const run_context& context) noexcept {
     for_rows(context, p.tasks, [&](std::int32_t begin, std::int32_t end) {
-      kernels::lut_u8(p.input.view<const std::uint8_t>(), p.table, p.output.view<std::uint8_t>(), p.zero_point, begin,
-                      end);
+      kernels::lut_u8(p.look_up, p.input.view<const std::uint8_t>(), p.table, p.output.view<std::uint8_t>(),
+                      p.zero_point, begin, end);
     });
   }
 };
