@@ -79,6 +79,25 @@ TEST_CASE("u8 pools: exact integers, halo untouched, padding channels at the zer
   golden::check("pool.u8", hash);
 }
 
+TEST_CASE("the largest of a window for every number of channels") {
+  for (std::int32_t channels = 1; channels <= 100; ++channels) {
+    const shape_case s{{5, 6, channels}, {3, 3, 2, 2, 1, 1}, {3, 3, channels}};
+    golden::guarded<std::uint8_t> x(s.x, s.x.c, 255), y(s.y, (s.y.c + 3) / 4 * 4, 77);
+    const auto values = golden::random_u8(static_cast<std::size_t>(s.x.count()), 9);
+    for (std::int32_t row = 0; row < s.x.h; ++row)
+      std::copy_n(values.begin() + std::ptrdiff_t{row} * 6 * channels, 6 * channels, x.view.at(row, 0));
+    k::max_pool_u8(x.view, y.view, s.g, 3, 0, 3);
+    for (std::int32_t oy = 0; oy < 3; ++oy)
+      for (std::int32_t ox = 0; ox < 3; ++ox)
+        for (std::int32_t c = 0; c < channels; ++c) {
+          const auto window = window_values(s, x.view, oy, ox, c);
+          CHECK(y.view.at(oy, ox)[c] == *std::max_element(window.begin(), window.end()));
+        }
+    CHECK(y.halo_untouched());
+    CHECK(y.padding_is(3));
+  }
+}
+
 TEST_CASE("ties of an average go upward") {
   const std::uint8_t x[] = {1, 2, 3, 4};
   std::uint8_t y[2] = {};

@@ -114,8 +114,8 @@ constexpr bool make_mul_factors(const quantization& a, const quantization& b, co
 
 namespace eltwise_impl {
 
-/// requantize() of a product of two u8 less zero points, |p| <= 2^16, in 32 bits: the multiplier is three limbs
-/// of 11, 10 and 10 bits, and what the lower ones leave below the point cannot carry. For shifts up to 51; beyond, every
+/// requantize() of a product of two u8 less zero points, |p| <= 2^16, in 32 bits: the multiplier is three limbs of 11,
+/// 10 and 10 bits, and what the lower ones leave below the point cannot carry. For shifts up to 51; beyond that every
 /// product rounds to 0.
 struct product_scale {
   std::int32_t high, middle, low, rounding, shift;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/quant.hpp"
@@ -53,6 +54,54 @@ constexpr bool factor(const quantization& x, const quantization& y, std::int32_t
 
 }  // namespace pool_impl
 
+namespace pool_impl {
+
+/// Channels of a pixel in a register. Named one by one, as g++ 12 forgets a vector_size that depends on a parameter.
+struct eight {
+  using bytes = std::uint8_t __attribute__((vector_size(8)));
+};
+struct sixteen {
+  using bytes = std::uint8_t __attribute__((vector_size(16)));
+};
+struct thirty_two {
+  using bytes = std::uint8_t __attribute__((vector_size(32)));
+};
+
+template <class Channels>
+[[gnu::always_inline]] inline void largest_of(const tensor_view<const std::uint8_t>& x, const window& w,
+                                              std::int32_t channel, std::uint8_t* out) noexcept {
+  using bytes = typename Channels::bytes;
+  bytes most{};
+  for_window(
+      x, w, [&](const std::uint8_t* in) __attribute__((always_inline)) {
+        bytes v;
+        std::memcpy(&v, in + channel, sizeof v);
+        most = v > most ? v : most;
+      });
+  std::memcpy(out + channel, &most, sizeof most);
+}
+
+/// Registers of 32, 16 and 8 channels; the last one starts early rather than being short.
+[[gnu::always_inline]] inline void largest(const tensor_view<const std::uint8_t>& x, const window& w, std::int32_t count,
+                                           std::uint8_t* out) noexcept {
+  std::int32_t c = 0;
+  for (; c + 32 <= count; c += 32) largest_of<thirty_two>(x, w, c, out);
+  for (; c + 16 <= count; c += 16) largest_of<sixteen>(x, w, c, out);
+  if (c == count) return;
+  if (count >= 16) return largest_of<sixteen>(x, w, count - 16, out);
+  if (count >= 8) {
+    largest_of<eight>(x, w, 0, out);
+    return largest_of<eight>(x, w, count - 8, out);
+  }
+  for (c = 0; c < count; ++c) out[c] = 0;
+  for_window(
+      x, w, [ out, count ](const std::uint8_t* in) __attribute__((always_inline)) {
+        for (std::int32_t i = 0; i < count; ++i) out[i] = in[i] > out[i] ? in[i] : out[i];
+      });
+}
+
+}  // namespace pool_impl
+
 /// Largest element of each window; rows [y_begin, y_end) of y. Same scale and zero point in and out.
 inline void max_pool_u8(tensor_view<const std::uint8_t> x, tensor_view<std::uint8_t> y, const pool_geometry& g,
                         std::int32_t zero_point, std::int32_t y_begin, std::int32_t y_end) noexcept {
@@ -61,12 +110,8 @@ inline void max_pool_u8(tensor_view<const std::uint8_t> x, tensor_view<std::uint
       for (std::int32_t ox = 0; ox < y.shape.w; ++ox) {
         const pool_impl::window w = pool_impl::window_at(g, x.shape, oy, ox);
         std::uint8_t* out = y.at(oy, ox);
-        const auto first = static_cast<std::uint8_t>(w.count() == 0 ? zero_point : 0);
-        for (std::int32_t c = 0; c < y.shape.c; ++c) out[c] = first;
-        pool_impl::for_window(
-            x, w, [ out, y ](const std::uint8_t* in) __attribute__((always_inline)) {
-              for (std::int32_t c = 0; c < y.shape.c; ++c) out[c] = in[c] > out[c] ? in[c] : out[c];
-            });
+        if (w.count() != 0) pool_impl::largest(x, w, y.shape.c, out);
+        else std::memset(out, zero_point, static_cast<std::size_t>(y.shape.c));
         pad_channels(y, out, zero_point);
       }
   });

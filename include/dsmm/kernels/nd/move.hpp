@@ -9,6 +9,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/kernels/nd/functions.hpp"
 #include "dsmm/kernels/nd/nest.hpp"
+#include "dsmm/kernels/nd/transpose.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
@@ -17,27 +18,23 @@ namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 namespace move_impl {
 
-/// A transpose reads down columns: 16 x 16 blocks keep the lines that it touches in the first cache.
-template <class T>
-void transpose_plane(const T* x, std::int64_t row_step, std::int64_t column_step, T* y, std::int64_t rows,
-                     std::int64_t columns) noexcept {
-  constexpr std::int64_t block = 16;
-  for (std::int64_t r = 0; r < rows; r += block)
-    for (std::int64_t c = 0; c < columns; c += block)
-      for (std::int64_t i = r; i < std::min(r + block, rows); ++i)
-        for (std::int64_t j = c; j < std::min(c + block, columns); ++j)
-          y[i * columns + j] = x[i * row_step + j * column_step];
-}
-
 template <class T>
 void copy_nest(const executor& exec, const nest<1>& loops, const T* x, T* y) noexcept {
   const std::int64_t step = loops.step(0), n = loops.inner();
   if (loops.rank >= 2 && step != 1 && step != 0 && loops.strides[0][loops.rank - 2] != 0) {
     const std::int64_t rows = loops.dims[loops.rank - 2], plane = rows * n;
     if (plane == 0) return;
-    for_runs(exec, loops.rows() / rows, row_grain(plane), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t p = begin; p < end; ++p)
-        transpose_plane(x + loops.at(p * rows)[0], loops.strides[0][loops.rank - 2], step, y + p * plane, rows, n);
+    const std::int64_t row_step = loops.strides[0][loops.rank - 2];
+    // Tasks of whole rows of blocks: a picture alone is a single plane.
+    const std::int64_t piece = (std::max<std::int64_t>(element_grain / n, 1) + 15) / 16 * 16;
+    const std::int64_t pieces = (rows + piece - 1) / piece;
+    const std::int64_t grain = pieces == 1 ? row_grain(plane) : 1;
+    for_runs(exec, loops.rows() / rows * pieces, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t t = begin; t < end; ++t) {
+        const std::int64_t p = t / pieces, first = t % pieces * piece;
+        transpose_plane(x + loops.at(p * rows)[0] + first * row_step, row_step, step, y + p * plane + first * n,
+                        std::min(piece, rows - first), n);
+      }
     });
     return;
   }
