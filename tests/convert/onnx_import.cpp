@@ -36,7 +36,7 @@ ran run(const std::string& file, const std::vector<float>& x, const convert::imp
   convert::import_report report;
   const auto imported = convert::import_onnx(bytes(file), o, &report);
   for (const auto& i : report.issues) MESSAGE(i.node << " " << i.op << ": " << i.reason);
-  REQUIRE(imported);
+  REQUIRE_MESSAGE(imported.has_value(), std::string(imported.error().text));
   const auto m = dsmm::model::open(imported->bytes());
   REQUIRE(m);
   dsmm::session_options so;
@@ -103,6 +103,42 @@ TEST_CASE("batch norm, residual and activation go into the convolution") {
     CHECK(std::fabs(fused.y[i] - std::fmax(n, 0.0f)) < 1e-3f);
     CHECK(std::fabs(fused.y[i] - whole.y[i]) < 1e-4f);
   }
+}
+
+TEST_CASE("zeros of a pad are the padding of a convolution or an average behind it") {
+  const std::string pads = integers("pads", {0, 0, 2, 0, 0, 1});  // two in front, one behind
+  const std::vector<float> x{1, 2, 4, 8};
+  const std::string conv = model(graph({{node("Pad", {"x", "pads"}, {"p"}), node("Conv", {"p", "w"}, {"y"})},
+                                        {pads, floats("w", {1, 1, 3}, {1, 10, 100})},
+                                        {info("x", 1, {1, 1, 4})},
+                                        {info("y", 1, {})}}));
+  const ran a = run(conv, x);
+  CHECK(a.ops == 1);
+  CHECK(a.y == std::vector<float>{100, 210, 421, 842, 84});
+  const std::string mean = model(graph({{node("Pad", {"x", "pads"}, {"p"}),
+                                         node("AveragePool", {"p"}, {"y"}, {attribute("kernel_shape", dims{4})})},
+                                        {pads},
+                                        {info("x", 1, {1, 1, 4})},
+                                        {info("y", 1, {})}}));
+  const ran b = run(mean, x);
+  CHECK(b.ops == 1);
+  CHECK(b.y == std::vector<float>{0.75f, 1.75f, 3.75f, 3.5f});
+}
+
+TEST_CASE("a pad that is not zeros around a picture stays") {
+  const std::vector<float> x{1, 2, 4, 8};
+  const auto file = [&](const dims& pads, float value, const dims& shape) {
+    return model(graph({{node("Pad", {"x", "pads", "v"}, {"p"}), node("Conv", {"p", "w"}, {"y"})},
+                        {integers("pads", pads), floats("v", {}, {value}),
+                         floats("w", {1, shape[1] + pads[1] + pads[4], 1}, std::vector<float>(
+                             static_cast<std::size_t>(shape[1] + pads[1] + pads[4]), 1.0f))},
+                        {info("x", 1, shape)},
+                        {info("y", 1, {})}}));
+  };
+  CHECK(run(file({0, 0, 1, 0, 0, 0}, 0, {1, 1, 4}), x).y == std::vector<float>{0, 1, 2, 4, 8});  // a window of one
+  CHECK(run(file({0, 0, 1, 0, 0, 0}, 3, {1, 1, 4}), x).y == std::vector<float>{3, 1, 2, 4, 8});
+  CHECK(run(file({0, 1, 0, 0, 0, 0}, 0, {1, 1, 4}), x).y == x);
+  CHECK(run(file({0, 0, -1, 0, 0, 1}, 0, {1, 1, 4}), x).y == std::vector<float>{2, 4, 8, 0});
 }
 
 TEST_CASE("activations and norms that exporters spell out are found") {

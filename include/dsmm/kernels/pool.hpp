@@ -82,8 +82,8 @@ template <class Channels>
 }
 
 /// Registers of 32, 16 and 8 channels; the last one starts early rather than being short.
-[[gnu::always_inline]] inline void largest(const tensor_view<const std::uint8_t>& x, const window& w, std::int32_t count,
-                                           std::uint8_t* out) noexcept {
+[[gnu::always_inline]] inline void largest(const tensor_view<const std::uint8_t>& x, const window& w,
+                                           std::int32_t count, std::uint8_t* out) noexcept {
   std::int32_t c = 0;
   for (; c + 32 <= count; c += 32) largest_of<thirty_two>(x, w, c, out);
   for (; c + 16 <= count; c += 16) largest_of<sixteen>(x, w, c, out);

@@ -9,6 +9,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/convert/emit_model.hpp"
+#include "dsmm/convert/pass/absorb_pads.hpp"
 #include "dsmm/convert/pass/recognize.hpp"
 #include "dsmm/convert/pass/rewriter.hpp"
 
@@ -162,6 +163,7 @@ inline void fuse(lowered_graph& graph) {
     remove_dead_ops(graph);
     r.recount();
   };
+  absorb_pads(r);
   recognize(r);
   settle();
   for (lowered_op& op : r.ops())
