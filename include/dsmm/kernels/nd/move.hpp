@@ -9,7 +9,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/kernels/nd/functions.hpp"
 #include "dsmm/kernels/nd/nest.hpp"
-#include "dsmm/kernels/nd/transpose.hpp"
+#include "dsmm/kernels/nd/transpose_plane.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 

@@ -7,6 +7,8 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/narrow_float.hpp"
+#include "dsmm/kernels/math.hpp"
+#include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/math32.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
@@ -65,6 +67,39 @@ struct scale_index {
   }
 };
 
+/// f(first, last, index of the scale) for the runs of [begin, end) that share one scale; without blocks.
+template <class F>
+void for_scales(const scale_index& index, std::int64_t begin, std::int64_t end, const F& f) noexcept {
+  if (index.single) return f(begin, end, std::int64_t{0});
+  while (begin < end) {
+    const std::int64_t last = std::min(end, (begin / index.inner + 1) * index.inner);
+    f(begin, last, index(begin));
+    begin = last;
+  }
+}
+
+/// y = clamp(round(x / scale) + zero). Ratios are cut to where the result saturates anyway, so that adding 1.5 * 2^23
+/// rounds them.
+template <class T>
+void levels_of(const float* x, T* y, std::int64_t n, float scale, float zero, limits range) noexcept {
+  with_avx2([=]() __attribute__((always_inline)) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float ratio = x[i] / scale, inside = math_impl::clamp(ratio, -0x1p18f, 0x1p18f);
+      const float rounded = (inside + math_impl::to_integer) - math_impl::to_integer;
+      const float v = math_impl::clamp(rounded + zero, range.low, range.high);
+      y[i] = static_cast<T>(static_cast<std::int32_t>(choose(ratio == ratio, v, zero)));
+    }
+  });
+}
+
+/// y = (x - zero) * scale.
+template <class T>
+void reals_of(const T* x, float* y, std::int64_t n, float scale, float zero) noexcept {
+  with_avx2([=]() __attribute__((always_inline)) {
+    for (std::int64_t i = 0; i < n; ++i) y[i] = (static_cast<float>(x[i]) - zero) * scale;
+  });
+}
+
 inline void store_integer(const view& y, std::int64_t i, float v) noexcept {
   const auto whole = static_cast<std::int32_t>(v);
   if (size_of(y.type) == 2) y.as<std::uint16_t>()[i] = static_cast<std::uint16_t>(whole);
@@ -79,6 +114,18 @@ inline void nd_quantize(const call& c) noexcept {
   const quantize_impl::scale_index index(x, scale, c.attribute(0), c.attribute(1));
   const quantize_impl::limits range(y.type);
   const bool to_float = is_narrow_float(y.type), saturate = c.attribute(2) != 0;
+  if (x.type == dtype::f32 && (y.type == dtype::u8 || y.type == dtype::s8) && c.attribute(1) == 0) {
+    for_runs(c.exec, x.count(), element_grain, [&](std::int64_t begin, std::int64_t end) {
+      quantize_impl::for_scales(index, begin, end, [&](std::int64_t first, std::int64_t last, std::int64_t s) {
+        const float step = quantize_impl::load(scale, s), offset = zero ? quantize_impl::load(zero, s) : 0.0f;
+        const float* const from = x.as<const float>() + first;
+        if (y.type == dtype::u8)
+          quantize_impl::levels_of(from, y.as<std::uint8_t>() + first, last - first, step, offset, range);
+        else quantize_impl::levels_of(from, y.as<std::int8_t>() + first, last - first, step, offset, range);
+      });
+    });
+    return;
+  }
   for_runs(c.exec, x.count(), element_grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t s = index(i);
@@ -98,6 +145,18 @@ inline void nd_quantize(const call& c) noexcept {
 inline void nd_dequantize(const call& c) noexcept {
   const view &x = c.in[0], &scale = c.in[1], &zero = c.in[2], &y = c.out[0];
   const quantize_impl::scale_index index(x, scale, c.attribute(0), c.attribute(1));
+  if (y.type == dtype::f32 && (x.type == dtype::u8 || x.type == dtype::s8) && c.attribute(1) == 0) {
+    for_runs(c.exec, x.count(), element_grain, [&](std::int64_t begin, std::int64_t end) {
+      quantize_impl::for_scales(index, begin, end, [&](std::int64_t first, std::int64_t last, std::int64_t s) {
+        const float step = quantize_impl::load(scale, s), offset = zero ? quantize_impl::load(zero, s) : 0.0f;
+        float* const to = y.as<float>() + first;
+        if (x.type == dtype::u8)
+          quantize_impl::reals_of(x.as<const std::uint8_t>() + first, to, last - first, step, offset);
+        else quantize_impl::reals_of(x.as<const std::int8_t>() + first, to, last - first, step, offset);
+      });
+    });
+    return;
+  }
   for_runs(c.exec, x.count(), element_grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t s = index(i);

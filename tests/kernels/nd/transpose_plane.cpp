@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dsmm/kernels/nd/transpose.hpp"
+#include "dsmm/kernels/nd/transpose_plane.hpp"
 
 #include <doctest/doctest.h>
 
