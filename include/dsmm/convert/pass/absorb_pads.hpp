@@ -50,11 +50,13 @@ inline std::int64_t window_reach(const rewriter& r, const lowered_op& op, std::s
   return (kernel - 1) * op.attributes[(conv ? 8 : 12) + axis] + 1;
 }
 
-inline bool pad_into(rewriter& r, lowered_op& op) {
+template <class May>
+bool pad_into(rewriter& r, lowered_op& op, const May& may) {
   const std::size_t slot = padding_slot(op);
   const lowered_op* pad = op.inputs.empty() ? nullptr : r.producer(op.inputs[0]);
   std::vector<std::int32_t> begin, end;
-  if (slot == 0 || pad == nullptr || pad->kind != op_kind::nd_pad || !spatial_zeros(r, *pad, begin, end)) return false;
+  if (slot == 0 || pad == nullptr || pad->kind != op_kind::nd_pad || !may(*pad)) return false;
+  if (!spatial_zeros(r, *pad, begin, end)) return false;
   if (op.attributes[1] != static_cast<std::int32_t>(begin.size())) return false;
   std::vector<std::uint32_t> inputs = op.inputs;
   std::vector<std::int32_t> attributes = op.attributes;
@@ -72,8 +74,13 @@ inline bool pad_into(rewriter& r, lowered_op& op) {
 
 }  // namespace absorb_impl
 
+/// may(pad) says whether a Pad may go.
+template <class May>
+void absorb_pads(rewriter& r, const May& may) {
+  for (lowered_op& op : r.ops()) absorb_impl::pad_into(r, op, may);
+}
 inline void absorb_pads(rewriter& r) {
-  for (lowered_op& op : r.ops()) absorb_impl::pad_into(r, op);
+  absorb_pads(r, [](const lowered_op&) { return true; });
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert

@@ -16,6 +16,7 @@
 #include "dsmm/convert/calibrate/read_graph.hpp"
 #include "dsmm/convert/emit_model.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
+#include "dsmm/convert/pass/absorb_pads.hpp"
 #include "dsmm/convert/quantize/emit_integer.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/convert/quantize/rounded_values.hpp"
@@ -63,6 +64,7 @@ public:
     }
     for (lowered_port& p : g_.outputs)
       if (const auto s = same.find(p.value); s != same.end()) p.value = s->second;
+    absorb_pads();
     separate_outputs(g_);
     remove_dead_ops(g_);
     remove_unread_inputs(g_);
@@ -141,6 +143,14 @@ private:
     g_.ops.push_back(std::move(real));
   }
 
+  /// A Pad whose result has the grid of its input adds levels of zero, as padding does.
+  void absorb_pads() {
+    rewriter r(g_);
+    convert::absorb_pads(r, [&](const lowered_op& pad) {
+      return known(pad.inputs[0]) && known(pad.inputs[0]) == known(pad.outputs[0]);
+    });
+  }
+
   std::optional<quantization> grid_of_op(const lowered_op& op) const {
     if (op.kind != op_kind::nd_quantize && op.kind != op_kind::nd_dequantize) return std::nullopt;
     const std::uint32_t levels = op.kind == op_kind::nd_quantize ? op.outputs[0] : op.inputs[0];
@@ -212,6 +222,17 @@ private:
     }
   }
 
+  /// Whether the weights of a channel may be rounded to multiples of a larger scale: whatever the inputs are, the
+  /// result moves by less than a fiftieth of its step.
+  bool nearly_constant(const weight_layer& l, std::size_t o, float scale) const {
+    double error = 0;
+    for (std::size_t k = 0; k < l.depth(); ++k) {
+      const double w = static_cast<double>(l.w[o * l.depth() + k]), s = static_cast<double>(scale);
+      error += std::abs(w - s * std::nearbyint(w / s));
+    }
+    return error * 255 * step(l.x) < 0.02 * step(l.y);
+  }
+
   /// The weights are s8 multiples of known scales, and the result can be requantized.
   bool layer_holds(const lowered_op& op, std::uint32_t index) {
     const weight_layer& l = plan_.layers[index];
@@ -231,8 +252,18 @@ private:
     rounded_layer r;
     r.bits = 8;
     r.bias = l.bias;
+    const quantization x = grids_[plan_.roots[l.x]], y = grids_[plan_.roots[l.y]];
+    const std::vector<float> least = least_scales(l, x, to_u8 ? std::optional(y) : std::nullopt);
     for (std::size_t o = 0; o < channels; ++o) {
-      const float scale = scales->scale[scales->scale.size() == 1 ? 0 : o];
+      float scale = scales->scale[scales->scale.size() == 1 ? 0 : o];
+      if (to_u8 && scale > 0 && scale < least[o]) {  // a dead channel: all that counts of it is the bias
+        if (!nearly_constant(l, o, least[o])) return false;
+        scale = least[o];
+        r.scale.push_back(scale);
+        for (std::size_t k = 0; k < depth; ++k)
+          r.codes.push_back(static_cast<std::int8_t>(std::nearbyint(l.w[o * depth + k] / scale)));
+        continue;
+      }
       const double factor = step(l.x) * static_cast<double>(scale);
       if (!(scale > 0) || (to_u8 && !is_factor(factor / step(l.y))) ||
           std::abs(static_cast<double>(l.bias[o])) > 0x1p30 * factor)

@@ -45,6 +45,46 @@ void contiguous(softmax_fn f, const T* x, T* y, std::size_t n) noexcept {
   }
 }
 
+/// Many rows of a few elements: an element of 32 rows at a time, with the sums in the order that 64 lanes have.
+struct short_rows {
+  static constexpr std::size_t longest = 16, rows = 32;
+  float e[longest][rows], sum[longest][rows], most[rows];
+
+  /// Rows [0, count) of n elements each; softmax and log_softmax.
+  void run(softmax_fn f, const float* x, float* y, std::size_t n, std::size_t count) noexcept {
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t r = 0; r < rows; ++r) e[i][r] = r < count ? x[r * n + i] : 0.0f;
+    with_avx2([ this, f, n ]() __attribute__((always_inline)) {
+      for (std::size_t r = 0; r < rows; ++r) {
+        float m = -math_impl::infinity, odd = 0.0f;
+        for (std::size_t i = 0; i < n; ++i) {
+          m = choose(e[i][r] > m, e[i][r], m);
+          odd = choose(e[i][r] != e[i][r], 1.0f, odd);
+        }
+        most[r] = choose(odd != 0.0f, quiet_nan, m + 0.0f);
+      }
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t r = 0; r < rows; ++r) {
+          e[i][r] -= most[r];
+          sum[i][r] = kernels::exp(e[i][r]);
+          if (f == softmax_fn::softmax) e[i][r] = sum[i][r];
+        }
+      for (std::size_t width = 8; width != 0; width /= 2)
+        for (std::size_t l = 0; l < width && l + width < n; ++l)
+          for (std::size_t r = 0; r < rows; ++r) sum[l][r] += sum[l + width][r];
+      for (std::size_t r = 0; r < rows; ++r) {
+        const float total = canonical(sum[0][r]);
+        sum[0][r] = f == softmax_fn::softmax ? total : kernels::log(total);
+      }
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t r = 0; r < rows; ++r)
+          e[i][r] = f == softmax_fn::softmax ? e[i][r] / sum[0][r] : e[i][r] - sum[0][r];
+    });
+    for (std::size_t r = 0; r < count; ++r)
+      for (std::size_t i = 0; i < n; ++i) y[r * n + i] = e[i][r];
+  }
+};
+
 /// Up to 64 neighbours at once, `count` of them, each along an axis of n elements that lie `step` apart.
 template <class T>
 void strided(softmax_fn f, const T* x, T* y, std::size_t n, std::int64_t step, std::size_t count) noexcept {
@@ -94,6 +134,17 @@ inline void nd_softmax(const call& c) noexcept {
   const view &x = c.in[0], &y = c.out[0];
   const std::int64_t n = x.dims[axis], inner = x.count(axis + 1), outer = x.count(0, axis);
   if (x.count() == 0) return;
+  if (x.type == dtype::f32 && inner == 1 && n <= static_cast<std::int64_t>(softmax_impl::short_rows::longest) &&
+      outer >= 8 && f != softmax_fn::hardmax) {
+    constexpr auto rows = static_cast<std::int64_t>(softmax_impl::short_rows::rows);
+    for_runs(c.exec, (outer + rows - 1) / rows, row_grain(n * rows), [&](std::int64_t begin, std::int64_t end) {
+      softmax_impl::short_rows block;
+      for (std::int64_t b = begin; b < end; ++b)
+        block.run(f, x.as<const float>() + b * rows * n, y.as<float>() + b * rows * n, static_cast<std::size_t>(n),
+                  static_cast<std::size_t>(std::min(rows, outer - b * rows)));
+    });
+    return;
+  }
   visit_real(x.type, [&]<class T>(T) {
     const std::int64_t blocks = inner == 1 ? 1 : (inner + 63) / 64;
     for_runs(c.exec, outer * blocks, row_grain(n * (inner == 1 ? 1 : 64)), [&](std::int64_t begin, std::int64_t end) {
