@@ -112,11 +112,33 @@ private:
   }
 
   void general(const lowered_op& op) {
+    if (mean_of_image(op)) return;
     std::vector<std::uint32_t> in, to;
     for (const std::uint32_t v : op.inputs) in.push_back(v == no_value ? format::no_tensor : plain(v));
     name_ = std::string_view(op.name).substr(0, format::max_name);
     for (const std::uint32_t v : op.outputs) to.push_back(new_plain(v));
     w_.op(op.kind, name_, in, to, op.attributes);
+  }
+
+  /// The mean of each channel of what a layer has left in f32, where it lies: else the whole image would be turned into
+  /// planes first.
+  bool mean_of_image(const lowered_op& op) {
+    if (op.kind != op_kind::nd_reduce || op.inputs[0] == no_value) return false;
+    const std::uint32_t x = op.inputs[0], root = plan_.roots[x];
+    const dim_list& dims = g_.values[x].dims;
+    const auto image = channels_first(dims);
+    const bool mean = op.attributes[0] == static_cast<std::int32_t>(kernels::nd::reduce_fn::mean);
+    if (!mean || !image || dims.size() < 3 || op.attributes[1] != (1 << dims.size()) - 4) return false;
+    if (f32_[root] == format::no_tensor || !plan_.layouts[x] || !(*plan_.layouts[x] == *image)) return false;
+    name_ = std::string_view(op.name).substr(0, format::max_name);
+    const std::uint32_t pooled = w_.value("", dtype::f32, {1, 1, image->shape.c});
+    w_.op(op_kind::avg_pool, name_, {f32_[root]}, {pooled}, {0, 0, 1, 1, 0, 0, 0, 0});
+    const std::uint32_t y = op.outputs[0];
+    std::vector<std::int32_t> a(7, 0);
+    for (std::size_t d = 0; d < g_.values[y].dims.size(); ++d) a[1 + d] = g_.values[y].dims[d] == 1 ? 0 : 1;
+    const std::uint32_t to = new_plain(y);
+    w_.op(op_kind::nd_copy, name_, out(pooled), out(to), a);
+    return true;
   }
 
   void layer(const weight_layer& l, const rounded_layer& r) {
