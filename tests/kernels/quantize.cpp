@@ -75,14 +75,18 @@ TEST_CASE("few channels, dense or not, give the same bytes") {
         wide.push_back(x[i]);
         if (i % static_cast<std::size_t>(channels) + 1 == static_cast<std::size_t>(channels)) wide.push_back(1e9f);
       }
-      golden::guarded<std::uint8_t> y(shape, 4, 200), z(shape, 4, 200);
+      golden::guarded<std::uint8_t> y(shape, 4, 200), z(shape, 4, 200), dense(shape, channels, 200);
       const dsmm::tensor_view<const float> spread{wide.data(), shape, std::ptrdiff_t{width} * (channels + 1),
                                                   channels + 1};
       k::quantize(dsmm::dense_view<const float>(x.data(), shape), scale, offset, y.view, 12, 0, 2);
       k::quantize(spread, scale, offset, z.view, 12, 0, 2);
+      k::quantize(dsmm::dense_view<const float>(x.data(), shape), scale, offset, dense.view, 12, 0, 2);
       for (std::int32_t row = 0; row < 2; ++row)
-        for (std::int32_t col = 0; col < width; ++col)
+        for (std::int32_t col = 0; col < width; ++col) {
           CHECK(std::equal(y.view.at(row, col), y.view.at(row, col) + 4, z.view.at(row, col)));
+          CHECK(std::equal(y.view.at(row, col), y.view.at(row, col) + channels, dense.view.at(row, col)));
+        }
       CHECK(y.halo_untouched());
+      CHECK(dense.halo_untouched());
     }
 }

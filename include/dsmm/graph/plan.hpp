@@ -127,7 +127,7 @@ private:
         place.bytes = verify_impl::elements(t) * size_of(ops::type_of(t)) + read_slack;  // at most 2^33
         continue;
       }
-      const bool padded = ops::type_of(t) == dtype::u8 && t.kind != format::tensor_kind::input;
+      const bool padded = ops::type_of(t) == dtype::u8 && t.kind != format::tensor_kind::input && !is_picture(i);
       l.channels =
           padded ? static_cast<std::int32_t>(round_up(static_cast<std::size_t>(t.dims[2]), channel_block)) : t.dims[2];
       const checked_size row = checked_size(extent(l.left) + extent(t.dims[1]) + extent(l.right)) *
@@ -146,6 +146,20 @@ private:
       place.bytes = bytes.value();
     }
     return {};
+  }
+
+  /// Quantized for convolutions alone, of one to three channels: these read a row of taps at once where pixels lie side
+  /// by side, as in an input of the model.
+  bool is_picture(std::uint32_t tensor) const noexcept {
+    const format::tensor_row& t = model_.tensors()[tensor];
+    if (t.kind != format::tensor_kind::value || t.dims[2] >= channel_block) return false;
+    for (const format::op_row& op : model_.ops()) {
+      for (const std::uint32_t v : model_.outputs(op))
+        if (v == tensor && op.kind != static_cast<std::uint32_t>(op_kind::quantize)) return false;
+      for (const std::uint32_t v : model_.inputs(op))
+        if (v == tensor && op.kind != static_cast<std::uint32_t>(op_kind::conv2d)) return false;
+    }
+    return true;
   }
 
   void find_lifetimes() noexcept {

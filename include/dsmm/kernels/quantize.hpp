@@ -25,8 +25,8 @@ namespace dsmm::inline DSMM_ABI::kernels {
 
 namespace quantize_impl {
 
-/// Rows of few channels (pictures): whole runs of values at once, scale and offset repeated along them, then each pixel
-/// gets its own as one dword. 12 values are a whole number of pixels of 1, 2, 3 or 4 channels.
+/// Rows of few channels (pictures): whole runs of values at once, scale and offset repeated along them. 48 values are a
+/// whole number of pixels of 1, 2, 3 or 4 channels. Where pixels are dwords, each then gets its own as one.
 struct narrow_rows {
   static constexpr std::int32_t run = 48;
   float scale[run], offset[run];
@@ -37,6 +37,14 @@ struct narrow_rows {
       : keep(c == 4 ? ~0u : (1u << 8 * c) - 1), fill(~keep & 0x0101'0101u * static_cast<std::uint32_t>(zero)),
         channels(c), zero_point(zero) {
     for (std::int32_t i = 0; i < run; ++i) scale[i] = s[i % c], offset[i] = o[i % c];
+  }
+
+  /// y pixels lie side by side.
+  [[gnu::always_inline]] void dense_row(const float* x, std::uint8_t* y, std::int32_t width) const noexcept {
+    std::int32_t left = width * channels;
+    for (; left >= run; left -= run, x += run, y += run)
+      for (std::int32_t i = 0; i < run; ++i) y[i] = round_to_u8(fma(x[i], scale[i], offset[i]), zero_point);
+    for (std::int32_t i = 0; i < left; ++i) y[i] = round_to_u8(fma(x[i], scale[i], offset[i]), zero_point);
   }
 
   /// y pixels are dwords. x is read to its last value and no further.
@@ -66,9 +74,12 @@ inline void quantize(tensor_view<const float> x, const float* scale, const float
                      std::int32_t zero_point, std::int32_t y_begin, std::int32_t y_end) noexcept {
   with_avx2([=]() __attribute__((always_inline)) {
     if constexpr (std::endian::native == std::endian::little) {
-      if (x.pixel == x.shape.c && x.shape.c <= 4 && y.pixel == 4) {
+      if (x.pixel == x.shape.c && x.shape.c <= 4 && (y.pixel == 4 || y.pixel == x.shape.c)) {
         const quantize_impl::narrow_rows rows(scale, offset, x.shape.c, zero_point);
-        for (std::int32_t row = y_begin; row < y_end; ++row) rows.row(x.at(row, 0), y.at(row, 0), y.shape.w);
+        const bool dense = y.pixel == x.shape.c;
+        for (std::int32_t row = y_begin; row < y_end; ++row)
+          if (dense) rows.dense_row(x.at(row, 0), y.at(row, 0), y.shape.w);
+          else rows.row(x.at(row, 0), y.at(row, 0), y.shape.w);
         return;
       }
     }

@@ -37,6 +37,8 @@ struct avx512vnni_tiles {
     for (std::int32_t i = 0; i < p.panel_count; ++i) {
       t.panel = &p.panels[i];
       const std::int32_t o = t.panel->channel, n = t.panel->channels;
+      const auto bytes = static_cast<std::ptrdiff_t>(Weights::quad_bytes(static_cast<std::size_t>(n))) * t.panel->quads;
+      t.ahead = bytes >= far_panel ? bytes : 0;
       t.out.set_panel(o, n / 16, p.geometry.out_channels + pad, sizeof(T) == 1);
       if (n == 16) sevens ? tiles<7, 4, 1>(t, grid) : tiles<4, 4, 1>(t, grid);
       else if (n == 32) sevens ? tiles<7, Weights::runs_of_7, 2>(t, grid) : tiles<4, Weights::runs_of_4, 2>(t, grid);
@@ -45,12 +47,18 @@ struct avx512vnni_tiles {
   }
 
 private:
+  /// Panels so large that all of them together are not in the second cache when their turn comes: the tiles of one ask
+  /// for the next (layers of 256 and 512 channels gain 5 to 10 %). For smaller ones the requests cost 3 %; asking in the
+  /// first tile alone brings half of it.
+  static constexpr std::ptrdiff_t far_panel = 1 << 16;
+
   /// What all tiles of a panel share.
   struct task {
     const conv_packed* packed;
     const conv_panel* panel;
     quad_range quads;  ///< of the panel; all of them where weights come in groups
     std::ptrdiff_t x_step;
+    std::ptrdiff_t ahead;  ///< bytes from a weight of this panel to that of the next one; 0: not worth asking for it
     avx512_output out;
   };
 
@@ -81,7 +89,8 @@ private:
         const std::int32_t start = i + Run <= grid.length ? i : grid.length - Run;
         runs[held++] = {x + start * grid.x_step, y + start * grid.y_step};
         if (held < Runs) continue;
-        tile<Run, Runs, Registers>(t, runs);
+        if (t.ahead != 0) tile<Run, Runs, Registers, true>(t, runs);
+        else tile<Run, Runs, Registers>(t, runs);
         held = 0;
       }
     }
@@ -100,18 +109,18 @@ private:
       if (held == 3) tile<Run, 3, Registers>(t, runs);
   }
 
-  template <std::int32_t Run, std::int32_t Runs, std::int32_t Registers, class T>
+  template <std::int32_t Run, std::int32_t Runs, std::int32_t Registers, bool Ahead = false, class T>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   static void tile(const task& t, const pixel_run<T>* runs) noexcept {
     constexpr std::int32_t pixels = Run * Runs;
     alignas(64) std::int32_t acc[pixels * Registers * 16];
-    sums<Run, Registers>(t, runs, acc, std::make_integer_sequence<std::int32_t, pixels>{},
+    sums<Run, Registers, Ahead>(t, runs, acc, std::make_integer_sequence<std::int32_t, pixels>{},
                          std::make_integer_sequence<std::int32_t, pixels * Registers>{});
     avx512_store<Registers, Run, pixels>(t.out, runs, acc);
   }
 
   /// acc (pixels, Registers * 16) = bias + the dot products of `Pixel`s.. in runs.
-  template <std::int32_t Run, std::int32_t Registers, class T, std::int32_t... Pixel, std::int32_t... Cell>
+  template <std::int32_t Run, std::int32_t Registers, bool Ahead, class T, std::int32_t... Pixel, std::int32_t... Cell>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
   __attribute__((always_inline)) static inline void sums(const task& t, const pixel_run<T>* runs, std::int32_t* acc,
                                                          std::integer_sequence<std::int32_t, Pixel...>,
@@ -130,6 +139,8 @@ private:
         const std::ptrdiff_t at = *offset;
         __m512i b[Registers];
         Weights::template load<Registers>(w, scale, b);
+        for (std::size_t line = 0; Ahead && line < Weights::quad_bytes(Registers * 16); line += 64)
+          _mm_prefetch(reinterpret_cast<const char*>(w + t.ahead + line), _MM_HINT_T1);
         (dots<Registers>(c + Pixel * Registers, quad(x[Pixel] + at + distance<Pixel % Run>(step)), b), ...);
       }
     }
