@@ -37,7 +37,8 @@ struct avx512vnni_tiles {
     for (std::int32_t i = 0; i < p.panel_count; ++i) {
       t.panel = &p.panels[i];
       const std::int32_t o = t.panel->channel, n = t.panel->channels;
-      const auto bytes = static_cast<std::ptrdiff_t>(Weights::quad_bytes(static_cast<std::size_t>(n))) * t.panel->quads;
+      const auto quad = static_cast<std::ptrdiff_t>(Weights::quad_bytes(static_cast<std::size_t>(n)));
+      const std::ptrdiff_t bytes = quad * t.panel->quads;
       t.ahead = bytes >= far_panel ? bytes : 0;
       t.out.set_panel(o, n / 16, p.geometry.out_channels + pad, sizeof(T) == 1);
       if (n == 16) sevens ? tiles<7, 4, 1>(t, grid) : tiles<4, 4, 1>(t, grid);
