@@ -49,8 +49,8 @@ struct avx512vnni_tiles {
 
 private:
   /// Panels so large that all of them together are not in the second cache when their turn comes: the tiles of one ask
-  /// for the next (layers of 256 and 512 channels gain 5 to 10 %). For smaller ones the requests cost 3 %; asking in the
-  /// first tile alone brings half of it.
+  /// for the next (layers of 256 and 512 channels gain 5 to 10 %). For smaller ones the requests cost 3 %; asking in
+  /// the first tile alone brings half of it.
   static constexpr std::ptrdiff_t far_panel = 1 << 16;
 
   /// What all tiles of a panel share.
