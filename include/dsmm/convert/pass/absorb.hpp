@@ -9,6 +9,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/convert/emit_model.hpp"
+#include "dsmm/convert/pass/integer_scale.hpp"
 #include "dsmm/convert/pass/recognize.hpp"
 #include "dsmm/convert/pass/rewriter.hpp"
 
@@ -24,6 +25,7 @@ using kernels::nd::unary_fn;
 inline std::size_t activation_slot(op_kind kind) noexcept {
   switch (kind) {
     case op_kind::nd_conv:
+    case op_kind::nd_conv_integer:
     case op_kind::nd_conv_transpose: return 2;
     case op_kind::nd_matmul: return 4;
     default: return 0;
@@ -31,6 +33,7 @@ inline std::size_t activation_slot(op_kind kind) noexcept {
 }
 
 inline bool is_open(const lowered_op& op) noexcept {
+  if (op.kind == op_kind::nd_conv_integer && op.inputs.size() < 5) return false;  // its sums are integers
   const std::size_t slot = activation_slot(op.kind);
   return slot != 0 && op.attributes[slot] == 0;
 }
@@ -164,6 +167,7 @@ inline void fuse(lowered_graph& graph) {
   };
   recognize(r);
   settle();
+  scale_integer_products(r, settle);
   for (lowered_op& op : r.ops())
     if (op.kind == op_kind::nd_binary && !affine_into_conv(r, op)) bias_into_matmul(r, op);
   settle();

@@ -116,23 +116,4 @@ inline void nd_dequantize(const call& c) noexcept {
   });
 }
 
-/// u8 with the scale that x needs. Outputs: y, scale, zero point.
-inline void nd_dynamic_quantize(const call& c) noexcept {
-  const view& x = c.in[0];
-  float low = 0.0f, high = 0.0f;
-  for (std::int64_t i = 0; i < x.count(); ++i) {
-    const float v = x.as<const float>()[i];
-    low = v < low ? v : low;
-    high = v > high ? v : high;
-  }
-  const float step = (high - low) / 255.0f, scale = step > 0.0f && step <= 0x1p126f ? step : 1.0f;
-  const float zero = math32::round(std::clamp(-low / scale, 0.0f, 255.0f));
-  *c.out[1].as<float>() = scale;
-  *c.out[2].as<std::uint8_t>() = static_cast<std::uint8_t>(zero);
-  for (std::int64_t i = 0; i < x.count(); ++i) {
-    const float v = math32::round(x.as<const float>()[i] / scale) + zero;
-    c.out[0].as<std::uint8_t>()[i] = static_cast<std::uint8_t>(v != v ? zero : std::clamp(v, 0.0f, 255.0f));
-  }
-}
-
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd
