@@ -26,7 +26,7 @@ inline void finish_block(const call& c, const form& f, const plane_values& value
                          const window_sums& sums, std::int64_t batch, std::int64_t first, std::int64_t count) noexcept {
   const std::int64_t channels = f.channels(), outputs = f.window.outputs();
   std::byte* const y = c.out[0].data + (batch * channels * outputs + first) * 4;
-  words_to_planes(words, count, channels, values, sums, y, outputs * 4);
+  words_to_planes({words, channels, values, sums, y, outputs * 4}, count);
   const auto act = c.choice<unary_fn>(2);
   if (act == unary_fn::identity) return;
   for (std::int64_t o = 0; o < channels; ++o) {
@@ -58,13 +58,14 @@ inline void on_packed(const call& c) noexcept {
       for (std::int64_t b = task; b < f.blocks(); b += f.tasks()) {
         const block at = f.block_at(b);
         run_block(packed, f, start, pixels, at, words);
-        std::int32_t* const ones = words + at.count() * channels;
         window_sums correction;
         if (values.corrects && f.by_channel) {
+          std::int32_t* const ones = words + at.count() * channels;
           run_ones(packed, f, none, pixels, at, ones);
-          correction = {ones, 1, channels, 1, static_cast<std::int32_t>(f.depth()) * zero};
+          take_off_by_channel(words, ones, values.zeros, static_cast<std::int32_t>(f.depth()) * zero, at.count(),
+                              channels);
         } else if (values.corrects) {
-          correction = {sums + at.first(f), f.window.outputs(), 1, f.out_channels, 0};
+          correction = {sums + at.first(f), f.window.outputs(), f.out_channels};
         }
         finish_block(c, f, values, words, correction, batch, at.first(f), at.count());
       }

@@ -83,7 +83,7 @@ struct stored_weights {
 };
 
 /// Below so many rows each is a product of its own.
-inline constexpr std::int64_t rows_of_gemm = 2;
+inline constexpr std::int64_t rows_of_gemm = 3;
 
 /// Steps [k0, k0 + steps) of `width` columns from n on, as gemm_f32 wants them.
 inline const float* write_columns(const kernel& v, const packed_weights& p, std::int64_t k0, std::int64_t steps,

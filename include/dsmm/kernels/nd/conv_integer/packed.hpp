@@ -44,8 +44,8 @@ struct form : conv_impl::conv_shape {
     merged = groups == 1 && s.dilation[2] == 1 && s.kernel[2] > 1 && in_channels % 4 != 0;
     pixel = merged ? in_channels : groups * in_channels + (4 - groups * in_channels % 4) % 4;
     row = in_w * pixel;
-    // A block's words fill a quarter of the second cache of today's machines, but it holds two of the largest tiles.
-    const std::int64_t outputs = std::max<std::int64_t>((std::int64_t{1} << 16) / channels(), 56);
+    // 64 KiB of words stay in the second cache beside the weights; 56 outputs are two of the largest tiles.
+    const std::int64_t outputs = std::max<std::int64_t>((std::int64_t{1} << 14) / channels(), 56);
     rows_per_block = std::clamp<std::int64_t>(outputs / s.out[2], 1, s.out[1]);
     columns_per_block = std::min(s.out[2], outputs);
   }

@@ -40,12 +40,15 @@ struct plane_values {
   }
 };
 
-/// The sum of the window of output p of a block and channel o is at[p * step + o / channels_each * group_step] - less.
+/// The sum of x - zero over the window of output p of a block and of channel o is at[o / channels_each * group_step +
+/// p]; null if nobody asks.
 struct window_sums {
   const std::int32_t* at = nullptr;
-  std::int64_t group_step = 0, step = 0, channels_each = 1;
-  std::int32_t less = 0;
+  std::int64_t group_step = 0, channels_each = 1;
 };
+
+/// Words that sum_windows() needs for a group: sums over channels, and of those the sums along rows.
+inline std::int64_t sum_words(const form& f) noexcept { return f.window.inputs() + f.window.in[1] * f.window.out[2]; }
 
 /// In scratch, in this order. start, none: what sums start with. sums: of windows, then of pixels.
 struct scratch_layout {
@@ -53,16 +56,13 @@ struct scratch_layout {
 
   scratch_layout(const call&, const form& f) noexcept {
     const std::size_t line = word_bytes(f.channels());
-    const auto outputs = static_cast<std::size_t>(f.window.outputs()),
-               inputs = static_cast<std::size_t>(f.window.inputs());
     start = 0;
     none = start + line + 64;  // groups start anywhere, and kernels read 16 channels
     values = none + line + 64;
     pixels = values + 3 * line;
     sums = pixels + round_up(static_cast<std::size_t>(f.pixel_bytes()), 64);
     words = sums;
-    if (!f.by_channel)
-      words += word_bytes(static_cast<std::int64_t>(static_cast<std::size_t>(f.groups) * (outputs + inputs)));
+    if (!f.by_channel) words += word_bytes(f.groups * (f.window.outputs() + sum_words(f)));
     task_bytes = word_bytes(f.rows_per_block * f.columns_per_block * f.channels()) * (f.by_channel ? 2 : 1);
     bytes = words + static_cast<std::size_t>(f.tasks()) * task_bytes;
   }
@@ -110,8 +110,7 @@ inline void lay_out_pixels(const call& c, const form& f, std::int64_t batch, std
   });
 }
 
-/// windows (groups, outputs): the sum of x - zero over the window of each output. planes (groups, inputs) is where the
-/// sums over channels go.
+/// windows (groups, outputs): the sum of x - zero over the window of each output. planes  (groups, sum_words()).
 inline void sum_windows(const call& c, const form& f, std::int64_t batch, std::int32_t zero, std::int32_t* planes,
                         std::int32_t* windows) noexcept {
   const window_shape& s = f.window;
@@ -119,7 +118,7 @@ inline void sum_windows(const call& c, const form& f, std::int64_t batch, std::i
   const auto flip = static_cast<std::uint8_t>(c.in[0].type == dtype::s8 ? 0x80u : 0u);
   for_runs(c.exec, f.groups, 1, [&](std::int64_t g, std::int64_t) {
     const auto* const x = c.in[0].as<const std::uint8_t>() + (batch * f.groups + g) * each * inputs;
-    std::int32_t* const plane = planes + g * inputs;
+    std::int32_t* const plane = planes + g * sum_words(f);
     std::fill_n(plane, inputs, -static_cast<std::int32_t>(each) * zero);
     for (std::int64_t p = 0; p < inputs; p += 4096) {  // 16 KiB of sums stay in the first cache
       const std::int64_t n = std::min<std::int64_t>(4096, inputs - p);
@@ -128,84 +127,111 @@ inline void sum_windows(const call& c, const form& f, std::int64_t batch, std::i
           for (std::int64_t j = 0; j < n; ++j) to[j] += from[j] ^ flip;
         });
     }
-    for (std::int64_t oh = 0; oh < s.out[1]; ++oh)
+    std::int32_t* const across = plane + inputs;  // (in[1], out[2])
+    for (std::int64_t h = 0; h < s.in[1]; ++h)
       for (std::int64_t ow = 0; ow < s.out[2]; ++ow) {
         std::int32_t sum = 0;
-        for (std::int64_t kh = 0; kh < s.kernel[1]; ++kh) {
-          const std::int64_t h = oh * s.stride[1] + kh * s.dilation[1] - s.pad[1];
-          if (h < 0 || h >= s.in[1]) continue;
-          for (std::int64_t kw = 0; kw < s.kernel[2]; ++kw) {
-            const std::int64_t w = ow * s.stride[2] + kw * s.dilation[2] - s.pad[2];
-            if (w >= 0 && w < s.in[2]) sum += plane[h * s.in[2] + w];
-          }
+        for (std::int64_t kw = 0; kw < s.kernel[2]; ++kw) {
+          const std::int64_t w = ow * s.stride[2] + kw * s.dilation[2] - s.pad[2];
+          if (w >= 0 && w < s.in[2]) sum += plane[h * s.in[2] + w];
         }
-        windows[g * outputs + oh * s.out[2] + ow] = sum;
+        across[h * s.out[2] + ow] = sum;
+      }
+    for (std::int64_t oh = 0; oh < s.out[1]; ++oh) {
+      std::int32_t* const to = windows + g * outputs + oh * s.out[2];
+      std::fill_n(to, s.out[2], 0);
+      for (std::int64_t kh = 0; kh < s.kernel[1]; ++kh) {
+        const std::int64_t h = oh * s.stride[1] + kh * s.dilation[1] - s.pad[1];
+        if (h < 0 || h >= s.in[1]) continue;
+        for (std::int64_t ow = 0; ow < s.out[2]; ++ow) to[ow] += across[h * s.out[2] + ow];
+      }
+    }
+  });
+}
+
+/// words and ones (count, channels): words -= zeros * (ones - less), modulo 2^32.
+inline void take_off_by_channel(std::int32_t* words, const std::int32_t* ones, const std::int32_t* zeros,
+                                std::int32_t less, std::int64_t count, std::int64_t channels) noexcept {
+  with_avx2([ words, ones, zeros, less, count, channels ]() __attribute__((always_inline)) {
+    for (std::int64_t p = 0; p < count; ++p)
+      for (std::int64_t o = 0; o < channels; ++o) {
+        std::uint32_t v, window;
+        std::memcpy(&v, words + p * channels + o, sizeof v);
+        std::memcpy(&window, ones + p * channels + o, sizeof window);
+        v -= static_cast<std::uint32_t>(zeros[o]) * (window - static_cast<std::uint32_t>(less));
+        std::memcpy(words + p * channels + o, &v, sizeof v);
       }
   });
 }
 
-/// words (count, channels) to planes of s32 or f32, `plane` bytes apart.
-inline void words_to_planes(const std::int32_t* words, std::int64_t count, std::int64_t channels,
-                            const plane_values& of_planes, const window_sums& of_windows, std::byte* y,
-                            std::int64_t plane) noexcept {
-  // Copies, so that nothing the loop writes can be part of them.
-  with_avx2([ words, count, channels, values = of_planes, sums = of_windows, y,
-              plane ]() __attribute__((always_inline)) {
+/// Words (outputs, channels) on their way to planes of s32 or f32, `plane` bytes apart. It holds copies, so that
+/// nothing it writes can be part of it.
+struct plane_writer {
+  const std::int32_t* words;
+  std::int64_t channels;
+  plane_values values;
+  window_sums sums;
+  std::byte* y;
+  std::int64_t plane;
+
+  /// Outputs [begin, end), up to 64 of them at a time, so that their words stay in the first cache.
+  [[gnu::always_inline]] void write(std::int64_t begin, std::int64_t end) const noexcept {
+    for (std::int64_t p0 = begin; p0 < end; p0 += 64) {
+      const std::int64_t p1 = p0 + 64 < end ? p0 + 64 : end;
+      std::int64_t o = 0;
+      for (; o + 4 <= channels; o += 4) {
+        const std::int32_t* windows[4] = {};
+        for (int i = 0; sums.at != nullptr && i < 4; ++i) windows[i] = windows_of(o + i);
+        std::int64_t p = p0;
+        for (; p + 4 <= p1; p += 4) four(p, o, windows);
+        for (; p < p1; ++p)
+          for (std::int64_t i = o; i < o + 4; ++i) one(p, i);
+      }
+      for (; o < channels; ++o)
+        for (std::int64_t p = p0; p < p1; ++p) one(p, o);
+    }
+  }
+
+private:
+  [[gnu::always_inline]] const std::int32_t* windows_of(std::int64_t o) const noexcept {
+    return sums.at + o / sums.channels_each * sums.group_step;
+  }
+
+  [[gnu::always_inline]] void one(std::int64_t p, std::int64_t o) const noexcept {
+    std::uint32_t word;
+    std::memcpy(&word, words + p * channels + o, sizeof word);
+    if (sums.at != nullptr)
+      word -= static_cast<std::uint32_t>(values.zeros[o]) * static_cast<std::uint32_t>(windows_of(o)[p]);
+    float real = static_cast<float>(static_cast<std::int32_t>(word)) * values.scale[o];
+    if (values.has_bias) real += values.bias[o];
+    if (values.is_real) std::memcpy(y + o * plane + p * 4, &real, sizeof real);
+    else std::memcpy(y + o * plane + p * 4, &word, sizeof word);
+  }
+
+  /// Four outputs of four channels.
+  [[gnu::always_inline]] void four(std::int64_t p, std::int64_t o, const std::int32_t* const* windows) const noexcept {
     using weave_impl::words4;
     typedef float floats4 __attribute__((vector_size(16)));
-    const auto corrected = [&](std::int64_t p, std::int64_t o) __attribute__((always_inline)) {
-      std::uint32_t v;
-      std::memcpy(&v, words + p * channels + o, sizeof v);
-      if (sums.at != nullptr)
-        v -= static_cast<std::uint32_t>(values.zeros[o]) *
-             static_cast<std::uint32_t>(sums.at[p * sums.step + o / sums.channels_each * sums.group_step] - sums.less);
-      return static_cast<std::int32_t>(v);
-    };
-    const auto one = [&](std::int64_t p, std::int64_t o) __attribute__((always_inline)) {
-      const std::int32_t v = corrected(p, o);
-      if (!values.is_real) {
-        std::memcpy(y + o * plane + p * 4, &v, sizeof v);
-        return;
+    words4 v[4];
+    transpose_words4(words + p * channels + o, channels, v);
+    for (int i = 0; i < 4; ++i) {
+      std::byte* const to = y + (o + i) * plane + p * 4;
+      if (sums.at != nullptr) {
+        words4 window;
+        std::memcpy(&window, windows[i] + p, sizeof window);
+        v[i] -= window * values.zeros[o + i];
       }
-      float real = static_cast<float>(v) * values.scale[o];
-      if (values.has_bias) real += values.bias[o];
-      std::memcpy(y + o * plane + p * 4, &real, sizeof real);
-    };
-    std::int64_t o = 0;
-    for (; o + 4 <= channels; o += 4) {
-      std::int64_t p = 0;
-      for (; p + 4 <= count; p += 4) {
-        words4 v[4];
-        if (sums.at == nullptr) {
-          transpose_words4(words + p * channels + o, channels, v);
-        } else if (sums.step == 1) {
-          transpose_words4(words + p * channels + o, channels, v);
-          for (int i = 0; i < 4; ++i) {
-            words4 s;
-            std::memcpy(&s, sums.at + (o + i) / sums.channels_each * sums.group_step + p, sizeof s);
-            v[i] -= s * values.zeros[o + i];
-          }
-        } else {
-          for (int i = 0; i < 4; ++i)
-            for (int j = 0; j < 4; ++j) v[i][j] = corrected(p + j, o + i);
-        }
-        for (int i = 0; i < 4; ++i) {
-          std::byte* const to = y + (o + i) * plane + p * 4;
-          if (!values.is_real) {
-            std::memcpy(to, &v[i], sizeof v[i]);
-            continue;
-          }
-          floats4 real = __builtin_convertvector(v[i], floats4) * values.scale[o + i];
-          if (values.has_bias) real += values.bias[o + i];
-          std::memcpy(to, &real, sizeof real);
-        }
-      }
-      for (; p < count; ++p)
-        for (std::int64_t i = o; i < o + 4; ++i) one(p, i);
+      floats4 real = __builtin_convertvector(v[i], floats4) * values.scale[o + i];
+      if (values.has_bias) real += values.bias[o + i];
+      if (values.is_real) std::memcpy(to, &real, sizeof real);
+      else std::memcpy(to, &v[i], sizeof v[i]);
     }
-    for (; o < channels; ++o)
-      for (std::int64_t p = 0; p < count; ++p) one(p, o);
-  });
+  }
+};
+
+/// words (count, channels) to planes of s32 or f32, `plane` bytes apart.
+inline void words_to_planes(const plane_writer& writer, std::int64_t count) noexcept {
+  with_avx2([ w = writer, count ]() __attribute__((always_inline)) { w.write(0, count); });
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd::conv_integer_impl

@@ -21,13 +21,13 @@ struct x86_avx2 {
   DSMM_TARGET("avx2,fma")
   static void expand(const packed_weights& p, std::int64_t panel, std::int64_t k0, std::int64_t steps,
                      std::int64_t first, std::int64_t columns, float* to) noexcept {
-    const float *const zero = p.zero + p.grid(panel, k0), *const scale = p.scale + p.grid(panel, k0);
-    const std::uint8_t* q = p.at(panel, k0);
-    const int begin = static_cast<int>(first / 8), end = begin + static_cast<int>(columns / 8);
-    for (std::int64_t k = 0; k < steps; ++k, q += p.step_bytes(), to += columns)
-      for (int r = begin; r < end; ++r)
-        _mm256_storeu_ps(to + (r - begin) * 8,
-                         p.wide ? weights<true>(q, r, zero, scale) : weights<false>(q, r, zero, scale));
+    for (std::int64_t j = 0; j < columns; j += 16) {
+      if (first + j == 0)
+        p.wide ? half<true, 0>(p, panel, k0, steps, columns, to) : half<false, 0>(p, panel, k0, steps, columns, to);
+      else
+        p.wide ? half<true, 2>(p, panel, k0, steps, columns, to + j)
+               : half<false, 2>(p, panel, k0, steps, columns, to + j);
+    }
   }
 
   DSMM_TARGET("avx2,fma")
@@ -42,6 +42,19 @@ struct x86_avx2 {
   }
 
 private:
+  /// Registers `First` and `First` + 1 of a panel, one step of `row` floats after the other.
+  template <bool Wide, int First>
+  DSMM_TARGET("avx2,fma")
+  static void half(const packed_weights& p, std::int64_t panel, std::int64_t k0, std::int64_t steps, std::int64_t row,
+                   float* to) noexcept {
+    const float *const zero = p.zero + p.grid(panel, k0), *const scale = p.scale + p.grid(panel, k0);
+    const std::uint8_t* q = p.at(panel, k0);
+    for (std::int64_t k = 0; k < steps; ++k, q += Wide ? 32 : 16, to += row) {
+      _mm256_storeu_ps(to, weights<Wide>(q, First, zero, scale));
+      _mm256_storeu_ps(to + 8, weights<Wide>(q, First + 1, zero, scale));
+    }
+  }
+
   /// Of columns [8 r, 8 r + 8) of a panel.
   template <bool Wide>
   DSMM_TARGET("avx2,fma")
