@@ -2,13 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
 #include "dsmm/config.hpp"
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/math32.hpp"
+#include "dsmm/kernels/nd/quantize_bytes.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 
 /// ONNX's DynamicQuantizeLinear: u8 on the grid that spans the values and 0.
@@ -43,23 +43,6 @@ inline void find_span(const float* x, std::int64_t n, span_of_values& out) noexc
   });
 }
 
-/// y = clamp(round(x / scale) + zero); NaN becomes the zero point. The clamp comes before the addition, which changes
-/// nothing: both are of whole numbers below 2^24, and what is far outside may become -zero or 255 - zero at once.
-inline void quantize_run(const float* x, float scale, float zero, std::uint8_t* y, std::int64_t n) noexcept {
-  with_avx2([ x, scale, zero, y, n ]() __attribute__((always_inline)) {
-    const float low = -zero, high = 255.0f - zero;
-    for (std::int64_t i = 0; i < n; ++i) {
-      float v = x[i] / scale;
-      v = choose(v == v, v, 0.0f);
-      v = choose(v > low, v, low);
-      v = choose(v < high, v, high);
-      // 1.5 * 2^23 rounds to an integer, ties to even, and leaves it in the low bits.
-      const auto whole = std::bit_cast<std::uint32_t>(v + 0x1.8p23f) + static_cast<std::uint32_t>(zero);
-      y[i] = static_cast<std::uint8_t>(whole);
-    }
-  });
-}
-
 inline std::int64_t runs_of(const call& c) noexcept { return (c.in[0].count() + element_grain - 1) / element_grain; }
 
 }  // namespace dynamic_quantize_impl
@@ -86,7 +69,7 @@ inline void nd_dynamic_quantize(const call& c) noexcept {
   *c.out[1].as<float>() = scale;
   *c.out[2].as<std::uint8_t>() = static_cast<std::uint8_t>(zero);
   for_runs(c.exec, c.in[0].count(), element_grain, [&](std::int64_t begin, std::int64_t end) {
-    quantize_run(x + begin, scale, zero, c.out[0].as<std::uint8_t>() + begin, end - begin);
+    quantize_bytes(x + begin, scale, zero, 0.0f, 255.0f, c.out[0].as<std::uint8_t>() + begin, end - begin);
   });
 }
 

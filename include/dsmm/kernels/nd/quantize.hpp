@@ -8,6 +8,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/core/narrow_float.hpp"
 #include "dsmm/kernels/nd/math32.hpp"
+#include "dsmm/kernels/nd/quantize_bytes.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
@@ -79,6 +80,14 @@ inline void nd_quantize(const call& c) noexcept {
   const quantize_impl::scale_index index(x, scale, c.attribute(0), c.attribute(1));
   const quantize_impl::limits range(y.type);
   const bool to_float = is_narrow_float(y.type), saturate = c.attribute(2) != 0;
+  if (index.single && x.type == dtype::f32 && scale.type == dtype::f32 &&
+      (y.type == dtype::u8 || y.type == dtype::s8)) {
+    const float offset = zero ? quantize_impl::load(zero, 0) : 0.0f;
+    return for_runs(c.exec, x.count(), element_grain, [&](std::int64_t begin, std::int64_t end) {
+      quantize_bytes(x.as<const float>() + begin, *scale.as<const float>(), offset, range.low, range.high,
+                     y.as<std::uint8_t>() + begin, end - begin);
+    });
+  }
   for_runs(c.exec, x.count(), element_grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t s = index(i);
@@ -98,6 +107,16 @@ inline void nd_quantize(const call& c) noexcept {
 inline void nd_dequantize(const call& c) noexcept {
   const view &x = c.in[0], &scale = c.in[1], &zero = c.in[2], &y = c.out[0];
   const quantize_impl::scale_index index(x, scale, c.attribute(0), c.attribute(1));
+  if (index.single && y.type == dtype::f32 && scale.type == dtype::f32 &&
+      (x.type == dtype::u8 || x.type == dtype::s8)) {
+    const auto offset = static_cast<std::int32_t>(zero ? quantize_impl::load(zero, 0) : 0.0f);
+    return for_runs(c.exec, x.count(), element_grain, [&](std::int64_t begin, std::int64_t end) {
+      float* const to = y.as<float>() + begin;
+      if (x.type == dtype::s8)
+        dequantize_bytes(x.as<const std::int8_t>() + begin, *scale.as<const float>(), offset, to, end - begin);
+      else dequantize_bytes(x.as<const std::uint8_t>() + begin, *scale.as<const float>(), offset, to, end - begin);
+    });
+  }
   for_runs(c.exec, x.count(), element_grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t s = index(i);
