@@ -54,7 +54,8 @@ inline void on_packed(const call& c) noexcept {
     lay_out_pixels(c, f, batch, static_cast<std::uint8_t>(zero), pixels);
     if (values.corrects && !f.by_channel) sum_windows(c, f, batch, zero, sums + f.groups * f.window.outputs(), sums);
     for_runs(c.exec, f.tasks(), 1, [&](std::int64_t task, std::int64_t) {
-      auto* const words = reinterpret_cast<std::int32_t*>(c.scratch + memory.words + task * memory.task_bytes);
+      auto* const words = reinterpret_cast<std::int32_t*>(c.scratch + memory.words +
+                                                          static_cast<std::size_t>(task) * memory.task_bytes);
       for (std::int64_t b = task; b < f.blocks(); b += f.tasks()) {
         const block at = f.block_at(b);
         run_block(packed, f, start, pixels, at, words);

@@ -57,8 +57,7 @@ private:
 
   /// Of columns [8 r, 8 r + 8) of a panel.
   template <bool Wide>
-  DSMM_TARGET("avx2,fma")
-  [[gnu::always_inline]] static inline __m256
+  [[gnu::always_inline]] DSMM_TARGET("avx2,fma") static inline __m256
       weights(const std::uint8_t* q, int r, const float* zero, const float* scale) noexcept {
     const auto* const from = reinterpret_cast<const __m128i*>(q + (Wide ? r : r % 2) * 8);
     __m256i v = _mm256_cvtepu8_epi32(_mm_loadl_epi64(from));

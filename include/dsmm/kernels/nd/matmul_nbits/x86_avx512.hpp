@@ -38,15 +38,14 @@ private:
     __m512 low, high;
   };
 
-  DSMM_TARGET("avx512f,avx512bw,avx512vl")
-  [[gnu::always_inline]] static inline pair load(const float* from) noexcept {
+  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl") static inline pair load(const float* from) noexcept {
     return {_mm512_loadu_ps(from), _mm512_loadu_ps(from + 16)};
   }
 
   /// q as f32, or q - zero where the table says so.
   template <bool OneZero, bool Wide>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl")
-  [[gnu::always_inline]] static inline pair numbers(const std::uint8_t* q, __m512 table, const pair& zero) noexcept {
+  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl") static inline pair
+      numbers(const std::uint8_t* q, __m512 table, const pair& zero) noexcept {
     const __m512i a = _mm512_maskz_cvtepu8_epi32(0xFFFF, _mm_loadu_si128(reinterpret_cast<const __m128i*>(q)));
     pair v;
     if constexpr (Wide) {
@@ -61,8 +60,8 @@ private:
   }
 
   template <bool OneZero>
-  DSMM_TARGET("avx512f,avx512bw,avx512vl")
-  [[gnu::always_inline]] static inline __m512 table_of(const packed_weights& p) noexcept {
+  [[gnu::always_inline]] DSMM_TARGET("avx512f,avx512bw,avx512vl") static inline __m512
+      table_of(const packed_weights& p) noexcept {
     if constexpr (OneZero) return _mm512_loadu_ps(p.table);
     return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   }
