@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "tests/kernels/conv_case.hpp"
 #include "tests/kernels/golden.hpp"
@@ -31,6 +32,8 @@ void reference(const conv_case& c, const tensor_view<T>& y) {
         const conv_epilogue e = c.epilogue();
         if constexpr (sizeof(T) == 1) {
           y.at(oy, ox)[o] = clamp_u8(e.zero_point + requantize(sum, {c.multiplier[at], c.shift[at]}), e.low, e.high);
+        } else if constexpr (std::is_same_v<T, std::int32_t>) {
+          y.at(oy, ox)[o] = sum;
         } else {
           const float v = static_cast<float>(sum) * c.factor[at];
           y.at(oy, ox)[o] = e.relu && v < 0.0f ? 0.0f : v;
@@ -47,6 +50,8 @@ golden::guarded<T> run(const conv_case& c, isa level, bool by_rows) {
   const std::int32_t step = by_rows ? 1 : c.out_h;
   for (std::int32_t row = 0; row < c.out_h; row += step) {
     if constexpr (sizeof(T) == 1) conv_rows_u8(p, c.epilogue(), c.x_view(), y.view, row, row + step);
+    else if constexpr (std::is_same_v<T, std::int32_t>)
+      conv_rows_s32(p, c.bias.data(), c.x_view(), y.view, row, row + step);
     else conv_rows_f32(p, c.epilogue(), c.x_view(), y.view, row, row + step);
   }
   CHECK(y.halo_untouched());
@@ -86,6 +91,7 @@ TEST_CASE("every variant gives the bits of the definition, on odd shapes") {
     CAPTURE(c.text());
     check<std::uint8_t>(c);
     check<float>(c);
+    check<std::int32_t>(c);
   }
 }
 
@@ -101,6 +107,7 @@ TEST_CASE("channel counts from 1 to 100, so that every panel and every store mas
     CAPTURE(c.text());
     check<std::uint8_t>(c);
     check<float>(c);
+    check<std::int32_t>(c);
   }
 }
 
@@ -115,6 +122,7 @@ TEST_CASE("vectors and series: few pixels, or one pixel wide") {
     CAPTURE(c.text());
     check<std::uint8_t>(c);
     check<float>(c);
+    check<std::int32_t>(c);
   }
 }
 
@@ -172,6 +180,7 @@ TEST_CASE("all 65536 products of u8 and s8 are exact") {
     for (std::size_t x = 0; x < 256; ++x)
       for (std::size_t i = 0; i < 4; ++i) c.x.data()[x * 4 + i] = static_cast<std::byte>(i == 0 ? x : 255);
     check<float>(c);
+    check<std::int32_t>(c);
     const auto y = run<float>(c, isa::generic, false);
     for (std::int32_t x = 0; x < 256; ++x)
       for (std::int32_t o = 0; o < 256; ++o)

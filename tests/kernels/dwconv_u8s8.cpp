@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <type_traits>
 
 #include "tests/kernels/conv_case.hpp"
 #include "tests/kernels/golden.hpp"
@@ -40,6 +41,8 @@ void reference(const conv_case& c, const tensor_view<T>& y) {
         const conv_epilogue e = c.epilogue();
         if constexpr (sizeof(T) == 1) {
           y.at(oy, ox)[o] = clamp_u8(e.zero_point + requantize(sum, {c.multiplier[at], c.shift[at]}), e.low, e.high);
+        } else if constexpr (std::is_same_v<T, std::int32_t>) {
+          y.at(oy, ox)[o] = sum;
         } else {
           const float v = static_cast<float>(sum) * c.factor[at];
           y.at(oy, ox)[o] = e.relu && v < 0.0f ? 0.0f : v;
@@ -56,6 +59,8 @@ golden::guarded<T> run(const conv_case& c, isa level, bool by_rows) {
   const std::int32_t step = by_rows ? 1 : c.out_h;
   for (std::int32_t row = 0; row < c.out_h; row += step) {
     if constexpr (sizeof(T) == 1) dw_rows_u8(p, c.epilogue(), c.x_view(), y.view, row, row + step);
+    else if constexpr (std::is_same_v<T, std::int32_t>)
+      conv_rows_s32(p, c.bias.data(), c.x_view(), y.view, row, row + step);
     else dw_rows_f32(p, c.epilogue(), c.x_view(), y.view, row, row + step);
   }
   CHECK(y.halo_untouched());
@@ -95,6 +100,7 @@ TEST_CASE("every depthwise variant gives the bits of the definition, on odd shap
     CAPTURE(c.text());
     check<std::uint8_t>(c);
     check<float>(c);
+    check<std::int32_t>(c);
   }
 }
 
@@ -105,6 +111,7 @@ TEST_CASE("depthwise channel counts from 1 to 140, so that every panel and every
     CAPTURE(c.text());
     check<std::uint8_t>(c);
     check<float>(c);
+    check<std::int32_t>(c);
   }
 }
 
@@ -155,5 +162,6 @@ TEST_CASE("depthwise 3x3 of strides 1 and 2, which share pixels between outputs,
       CAPTURE(c.text());
       check<std::uint8_t>(c);
       check<float>(c);
+      check<std::int32_t>(c);
     }
 }

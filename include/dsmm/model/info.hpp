@@ -60,14 +60,16 @@ inline work work_of(const model& m, const format::op_row& op) noexcept {
       break;
     case op_kind::nd_conv:
     case op_kind::nd_conv_integer:
-      if (elements(in[1]) != 0)
-        w.multiply_adds = elements(m.outputs(op)[0]) * verify_impl::depth(m.tensors()[in[1]]);
+      if (elements(in[1]) != 0) w.multiply_adds = elements(m.outputs(op)[0]) * verify_impl::depth(m.tensors()[in[1]]);
       break;
     case op_kind::nd_conv_transpose:  // weights (I, O / group, window)
       if (elements(in[1]) != 0) w.multiply_adds = elements(in[0]) * verify_impl::depth(m.tensors()[in[1]]);
       break;
     case op_kind::nd_matmul:
     case op_kind::nd_matmul_integer: w.multiply_adds = elements(m.outputs(op)[0]) * matmul_depth(m, op); break;
+    case op_kind::nd_matmul_nbits:
+      w.multiply_adds = elements(m.outputs(op)[0]) * static_cast<std::uint64_t>(m.attributes()[op.first_attribute]);
+      break;
     default: break;
   }
   return w;

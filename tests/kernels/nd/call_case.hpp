@@ -12,6 +12,7 @@
 #include "dsmm/core/dtype.hpp"
 #include "dsmm/core/rng.hpp"
 #include "dsmm/kernels/nd/view.hpp"
+#include "tests/kernels/conv_case.hpp"
 
 /// Tensors with memory of their own, exactly as large as they say: what lies beyond, the sanitizer guards.
 namespace nd_case {
@@ -78,6 +79,31 @@ inline void run(void (*kernel)(const call&) noexcept, std::initializer_list<view
   std::vector<float> memory(scratch != nullptr ? (scratch(c) + 3) / 4 : 0);
   c.scratch = reinterpret_cast<std::byte*>(memory.data());
   kernel(c);
+}
+
+/// As run(), with what the kernel packs before; false if it packs nothing.
+inline bool run_packed(void (*kernel)(const call&) noexcept, std::size_t (*packed_bytes)(const call&) noexcept,
+                       void (*pack)(const call&, std::byte*) noexcept,
+                       std::size_t (*pack_scratch)(const call&) noexcept, std::initializer_list<view> in,
+                       std::initializer_list<view> out, const std::vector<std::int32_t>& attributes,
+                       std::size_t (*scratch)(const call&) noexcept, dsmm::isa level, dsmm::executor exec = {}) {
+  call c;
+  c.level = level;
+  c.exec = exec;
+  for (const view& v : in) c.in[c.inputs++] = v;
+  for (const view& v : out) c.out[c.outputs++] = v;
+  c.attributes = attributes.data();
+  const std::size_t bytes = packed_bytes(c);
+  if (bytes == 0) return false;
+  aligned_bytes packed(bytes), temporary(pack_scratch != nullptr ? pack_scratch(c) : 0);
+  c.scratch = temporary.data();
+  pack(c, packed.data());
+  if (!packed.guards_intact() || !temporary.guards_intact()) return false;
+  c.packed = packed.data();
+  aligned_bytes memory(scratch(c));
+  c.scratch = memory.data();
+  kernel(c);
+  return packed.guards_intact() && memory.guards_intact();
 }
 
 }  // namespace nd_case

@@ -10,6 +10,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/convert/emit_model.hpp"
 #include "dsmm/convert/pass/absorb_pads.hpp"
+#include "dsmm/convert/pass/integer_scale.hpp"
 #include "dsmm/convert/pass/recognize.hpp"
 #include "dsmm/convert/pass/rewriter.hpp"
 
@@ -25,6 +26,7 @@ using kernels::nd::unary_fn;
 inline std::size_t activation_slot(op_kind kind) noexcept {
   switch (kind) {
     case op_kind::nd_conv:
+    case op_kind::nd_conv_integer:
     case op_kind::nd_conv_transpose: return 2;
     case op_kind::nd_matmul: return 4;
     default: return 0;
@@ -32,6 +34,7 @@ inline std::size_t activation_slot(op_kind kind) noexcept {
 }
 
 inline bool is_open(const lowered_op& op) noexcept {
+  if (op.kind == op_kind::nd_conv_integer && op.inputs.size() < 5) return false;  // its sums are integers
   const std::size_t slot = activation_slot(op.kind);
   return slot != 0 && op.attributes[slot] == 0;
 }
@@ -166,6 +169,7 @@ inline void fuse(lowered_graph& graph) {
   absorb_pads(r);
   recognize(r);
   settle();
+  scale_integer_products(r, settle);
   for (lowered_op& op : r.ops())
     if (op.kind == op_kind::nd_binary && !affine_into_conv(r, op)) bias_into_matmul(r, op);
   settle();

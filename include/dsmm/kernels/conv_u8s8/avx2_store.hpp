@@ -48,10 +48,17 @@ struct avx2_output {
   __attribute__((always_inline)) inline void store(float* y, __m256i low, __m256i high) const noexcept {
     const __m256 floor = _mm256_set1_ps(epilogue->relu ? 0.0f : -__builtin_inff());
     const std::int32_t* const bias = epilogue->bias + channel;
-    const float* const factor = epilogue->factor + channel;
-    const __m256 a = _mm256_cvtepi32_ps(_mm256_add_epi32(low, requantize_impl::factors256::load(bias)));
-    const __m256 b = _mm256_cvtepi32_ps(_mm256_add_epi32(high, requantize_impl::factors256::load(bias + 8)));
+    low = _mm256_add_epi32(low, requantize_impl::factors256::load(bias));
+    high = _mm256_add_epi32(high, requantize_impl::factors256::load(bias + 8));
     alignas(32) float v[16];
+    if (epilogue->sums) {
+      _mm256_store_ps(v, _mm256_castsi256_ps(low));
+      _mm256_store_ps(v + 8, _mm256_castsi256_ps(high));
+      std::memcpy(y, v, valid * sizeof *v);
+      return;
+    }
+    const float* const factor = epilogue->factor + channel;
+    const __m256 a = _mm256_cvtepi32_ps(low), b = _mm256_cvtepi32_ps(high);
     _mm256_store_ps(v, _mm256_max_ps(_mm256_mul_ps(a, _mm256_loadu_ps(factor)), floor));
     _mm256_store_ps(v + 8, _mm256_max_ps(_mm256_mul_ps(b, _mm256_loadu_ps(factor + 8)), floor));
     std::memcpy(y, v, valid * sizeof *v);

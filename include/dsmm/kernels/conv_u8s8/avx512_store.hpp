@@ -106,14 +106,20 @@ DSMM_TARGET("avx512f,avx512bw,avx512vl")
 __attribute__((noinline)) void avx512_store(const avx512_output& out, const pixel_run<float>* runs,
                                             const std::int32_t* acc) noexcept {
   const __m512 floor = _mm512_set1_ps(out.epilogue->relu ? 0.0f : -__builtin_inff());
+  const bool sums = out.epilogue->sums;
   for (std::int32_t i = 0; i < Pixels; ++i)
     for (std::int32_t r = 0; r < Registers; ++r) {
       const std::int32_t rest = out.valid - r * 16;
       const auto mask = static_cast<__mmask16>(rest >= 16 ? 0xFFFFu : (1u << (rest > 0 ? rest : 0)) - 1);
-      const __m512 sum = _mm512_maskz_cvtepi32_ps(0xFFFF, _mm512_load_si512(acc + (i * Registers + r) * 16));
-      const __m512 v = _mm512_mul_ps(sum, _mm512_loadu_ps(out.epilogue->factor + out.channel + r * 16));
-      _mm512_mask_storeu_ps(runs[i / Run].y + i % Run * out.y_step + r * 16, mask,
-                            _mm512_maskz_max_ps(0xFFFF, v, floor));
+      float* const y = runs[i / Run].y + i % Run * out.y_step + r * 16;
+      const __m512i sum = _mm512_load_si512(acc + (i * Registers + r) * 16);
+      if (sums) {
+        _mm512_mask_storeu_epi32(y, mask, sum);
+        continue;
+      }
+      const __m512 v = _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(0xFFFF, sum),
+                                     _mm512_loadu_ps(out.epilogue->factor + out.channel + r * 16));
+      _mm512_mask_storeu_ps(y, mask, _mm512_maskz_max_ps(0xFFFF, v, floor));
     }
 }
 

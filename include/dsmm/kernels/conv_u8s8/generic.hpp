@@ -108,6 +108,16 @@ struct conv_kernel {
 template <class V>
 inline constexpr conv_kernel conv_kernel_of{V::required, &V::pack_bytes, &V::pack, &V::rows_u8, &V::rows_f32};
 
+/// Rows [y_begin, y_end) of y as conv_rows_u8() of conv_u8s8.hpp, for convolutions of either packing: acc + bias modulo
+/// 2^32, and nothing else of an epilogue. bias  (packed_channels). Words of no type are written: read them by memcpy.
+inline void conv_rows_s32(const conv_packed& p, const std::int32_t* bias, const conv_input& x,
+                          const tensor_view<std::int32_t>& y, std::int32_t y_begin, std::int32_t y_end) noexcept {
+  conv_epilogue e;
+  e.bias = bias;
+  e.sums = true;
+  p.kernel->rows_f32(p, e, x, {reinterpret_cast<float*>(y.data), y.shape, y.row, y.pixel}, y_begin, y_end);
+}
+
 /// Outputs one by one: sum(oy, ox, o) through the epilogue, and the channels behind the last.
 template <class T, class Sum>
 void plain_rows(const conv_packed& p, const conv_epilogue& e, const tensor_view<T>& y, std::int32_t y_begin,

@@ -150,10 +150,15 @@ struct avx512_panel {
     for (std::int32_t r = 0; r < 4; ++r) {
       const std::int32_t o = r % of_part * 16;
       if (o >= rest) continue;
+      float* const to = y + r / of_part * step + o;
+      const auto mask = static_cast<__mmask16>(valid >> o);
+      if (epilogue->sums) {
+        _mm512_mask_storeu_epi32(to, mask, sums[r]);
+        continue;
+      }
       const __m512 factor = _mm512_loadu_ps(epilogue->factor + channel + o);
       const __m512 v = _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(0xFFFF, sums[r]), factor);
-      _mm512_mask_storeu_ps(y + r / of_part * step + o, static_cast<__mmask16>(valid >> o),
-                            _mm512_maskz_max_ps(0xFFFF, v, floor));
+      _mm512_mask_storeu_ps(to, mask, _mm512_maskz_max_ps(0xFFFF, v, floor));
     }
   }
 

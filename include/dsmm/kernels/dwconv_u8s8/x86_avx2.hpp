@@ -126,6 +126,12 @@ private:
     const __m256 floor = _mm256_set1_ps(p.epilogue->relu ? 0.0f : -__builtin_inff());
     const float* const factor = p.epilogue->factor + p.channel;
     alignas(32) float v[16];
+    if (p.epilogue->sums) {
+      _mm256_store_ps(v, _mm256_castsi256_ps(low));
+      _mm256_store_ps(v + 8, _mm256_castsi256_ps(high));
+      std::memcpy(y, v, p.valid * sizeof *v);
+      return;
+    }
     _mm256_store_ps(v, _mm256_max_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(low), _mm256_loadu_ps(factor)), floor));
     _mm256_store_ps(v + 8, _mm256_max_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(high), _mm256_loadu_ps(factor + 8)), floor));
     std::memcpy(y, v, p.valid * sizeof *v);

@@ -188,7 +188,7 @@ inline std::size_t nd_matmul_scratch(const call& c) noexcept {
 inline std::size_t nd_matmul_packed_bytes(const call& c) noexcept {
   const gemm_kernel& v = gemm_kernel_for(c.level);
   const matmul_impl::matrix b(c.in[1], c.attribute(1) != 0);
-  if (matmul_impl::batches(c.in[1]) != 1) return 0;
+  if (c.in[1].type != dtype::f32 || matmul_impl::batches(c.in[1]) != 1) return 0;
   return static_cast<std::size_t>((b.columns + v.columns - 1) / v.columns * v.columns * b.rows) * sizeof(float);
 }
 inline void nd_matmul_pack(const call& c, std::byte* memory) noexcept {

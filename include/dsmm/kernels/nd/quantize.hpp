@@ -7,9 +7,8 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/narrow_float.hpp"
-#include "dsmm/kernels/math.hpp"
-#include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/math32.hpp"
+#include "dsmm/kernels/nd/quantize_bytes.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
@@ -78,28 +77,6 @@ void for_scales(const scale_index& index, std::int64_t begin, std::int64_t end, 
   }
 }
 
-/// y = clamp(round(x / scale) + zero). Ratios are cut to where the result saturates anyway, so that adding 1.5 * 2^23
-/// rounds them.
-template <class T>
-void levels_of(const float* x, T* y, std::int64_t n, float scale, float zero, limits range) noexcept {
-  with_avx2([=]() __attribute__((always_inline)) {
-    for (std::int64_t i = 0; i < n; ++i) {
-      const float ratio = x[i] / scale, inside = math_impl::clamp(ratio, -0x1p18f, 0x1p18f);
-      const float rounded = (inside + math_impl::to_integer) - math_impl::to_integer;
-      const float v = math_impl::clamp(rounded + zero, range.low, range.high);
-      y[i] = static_cast<T>(static_cast<std::int32_t>(choose(ratio == ratio, v, zero)));
-    }
-  });
-}
-
-/// y = (x - zero) * scale.
-template <class T>
-void reals_of(const T* x, float* y, std::int64_t n, float scale, float zero) noexcept {
-  with_avx2([=]() __attribute__((always_inline)) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = (static_cast<float>(x[i]) - zero) * scale;
-  });
-}
-
 inline void store_integer(const view& y, std::int64_t i, float v) noexcept {
   const auto whole = static_cast<std::int32_t>(v);
   if (size_of(y.type) == 2) y.as<std::uint16_t>()[i] = static_cast<std::uint16_t>(whole);
@@ -119,9 +96,7 @@ inline void nd_quantize(const call& c) noexcept {
       quantize_impl::for_scales(index, begin, end, [&](std::int64_t first, std::int64_t last, std::int64_t s) {
         const float step = quantize_impl::load(scale, s), offset = zero ? quantize_impl::load(zero, s) : 0.0f;
         const float* const from = x.as<const float>() + first;
-        if (y.type == dtype::u8)
-          quantize_impl::levels_of(from, y.as<std::uint8_t>() + first, last - first, step, offset, range);
-        else quantize_impl::levels_of(from, y.as<std::int8_t>() + first, last - first, step, offset, range);
+        quantize_bytes(from, step, offset, range.low, range.high, y.as<std::uint8_t>() + first, last - first);
       });
     });
     return;
@@ -148,11 +123,11 @@ inline void nd_dequantize(const call& c) noexcept {
   if (y.type == dtype::f32 && (x.type == dtype::u8 || x.type == dtype::s8) && c.attribute(1) == 0) {
     for_runs(c.exec, x.count(), element_grain, [&](std::int64_t begin, std::int64_t end) {
       quantize_impl::for_scales(index, begin, end, [&](std::int64_t first, std::int64_t last, std::int64_t s) {
-        const float step = quantize_impl::load(scale, s), offset = zero ? quantize_impl::load(zero, s) : 0.0f;
+        const float step = quantize_impl::load(scale, s);
+        const auto offset = static_cast<std::int32_t>(zero ? quantize_impl::load(zero, s) : 0.0f);
         float* const to = y.as<float>() + first;
-        if (x.type == dtype::u8)
-          quantize_impl::reals_of(x.as<const std::uint8_t>() + first, to, last - first, step, offset);
-        else quantize_impl::reals_of(x.as<const std::int8_t>() + first, to, last - first, step, offset);
+        if (x.type == dtype::u8) dequantize_bytes(x.as<const std::uint8_t>() + first, step, offset, to, last - first);
+        else dequantize_bytes(x.as<const std::int8_t>() + first, step, offset, to, last - first);
       });
     });
     return;
@@ -173,25 +148,6 @@ inline void nd_dequantize(const call& c) noexcept {
       else y.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(narrow(v, narrow_format_of(y.type)));
     }
   });
-}
-
-/// u8 with the scale that x needs. Outputs: y, scale, zero point.
-inline void nd_dynamic_quantize(const call& c) noexcept {
-  const view& x = c.in[0];
-  float low = 0.0f, high = 0.0f;
-  for (std::int64_t i = 0; i < x.count(); ++i) {
-    const float v = x.as<const float>()[i];
-    low = v < low ? v : low;
-    high = v > high ? v : high;
-  }
-  const float step = (high - low) / 255.0f, scale = step > 0.0f && step <= 0x1p126f ? step : 1.0f;
-  const float zero = math32::round(std::clamp(-low / scale, 0.0f, 255.0f));
-  *c.out[1].as<float>() = scale;
-  *c.out[2].as<std::uint8_t>() = static_cast<std::uint8_t>(zero);
-  for (std::int64_t i = 0; i < x.count(); ++i) {
-    const float v = math32::round(x.as<const float>()[i] / scale) + zero;
-    c.out[0].as<std::uint8_t>()[i] = static_cast<std::uint8_t>(v != v ? zero : std::clamp(v, 0.0f, 255.0f));
-  }
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd

@@ -97,6 +97,10 @@ struct neon_output {
   void store(float* y, const int32x4_t* sums) const noexcept {
     float v[16];
     for (std::int32_t r = 0; r < 4; ++r) {
+      if (epilogue->sums) {
+        vst1q_f32(v + r * 4, vreinterpretq_f32_s32(sums[r]));
+        continue;
+      }
       float32x4_t f = vmulq_f32(vcvtq_f32_s32(sums[r]), vld1q_f32(epilogue->factor + channel + r * 4));
       if (epilogue->relu) f = vmaxnmq_f32(f, vdupq_n_f32(0.0f));
       vst1q_f32(v + r * 4, f);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -25,6 +26,8 @@ struct conv_epilogue {
   /// u8 only, a promise: fits_float() of every channel and every sum that can occur. Variants may then multiply in f32,
   /// where it gives the same bits in half the instructions.
   bool by_float = false;
+  /// f32 only: y gets the 32 bits of acc + bias as they are, an s32; factor and relu are not read.
+  bool sums = false;
 };
 
 /// Whether sums in [low, high], bias included, times `factor` are exact up to one rounding in f32: the sum and the
@@ -51,9 +54,10 @@ struct generic {
     return clamp_u8(std::int64_t{e.zero_point} + requantize(sum, {e.multiplier[o], e.shift[o]}), e.low, e.high);
   }
 
-  /// The f32 value of channel o.
+  /// The f32 value of channel o, or the bits of its sum.
   static float one_f32(std::int32_t acc, std::size_t o, const conv_epilogue& e) noexcept {
     const auto sum = static_cast<std::int32_t>(static_cast<std::uint32_t>(acc) + static_cast<std::uint32_t>(e.bias[o]));
+    if (e.sums) return std::bit_cast<float>(sum);
     const float v = static_cast<float>(sum) * e.factor[o];
     return e.relu && !(v > 0.0f) ? 0.0f : v;
   }

@@ -10,10 +10,13 @@
 #include "dsmm/kernels/nd/binary.hpp"
 #include "dsmm/kernels/nd/cast.hpp"
 #include "dsmm/kernels/nd/conv.hpp"
+#include "dsmm/kernels/nd/conv_integer.hpp"
 #include "dsmm/kernels/nd/conv_transpose.hpp"
+#include "dsmm/kernels/nd/dynamic_quantize.hpp"
 #include "dsmm/kernels/nd/gather.hpp"
-#include "dsmm/kernels/nd/integer.hpp"
 #include "dsmm/kernels/nd/matmul.hpp"
+#include "dsmm/kernels/nd/matmul_integer.hpp"
+#include "dsmm/kernels/nd/matmul_nbits.hpp"
 #include "dsmm/kernels/nd/move.hpp"
 #include "dsmm/kernels/nd/norm.hpp"
 #include "dsmm/kernels/nd/order.hpp"
@@ -67,10 +70,13 @@ inline constexpr general_kernel kernels_of_kinds[] = {
     {op_kind::nd_rnn, kn::nd_rnn, kn::nd_rnn_scratch},
     {op_kind::nd_quantize, kn::nd_quantize, nullptr, false},
     {op_kind::nd_dequantize, kn::nd_dequantize, nullptr, false},
-    {op_kind::nd_dynamic_quantize, kn::nd_dynamic_quantize},
-    {op_kind::nd_matmul_integer, kn::nd_matmul_integer},
-    {op_kind::nd_conv_integer, kn::nd_conv_integer},
-    {op_kind::nd_matmul_nbits, kn::nd_matmul_nbits},
+    {op_kind::nd_dynamic_quantize, kn::nd_dynamic_quantize, kn::nd_dynamic_quantize_scratch},
+    {op_kind::nd_matmul_integer, kn::nd_matmul_integer, kn::nd_matmul_integer_scratch, true,
+     kn::nd_matmul_integer_packed_bytes, kn::nd_matmul_integer_pack, kn::nd_matmul_integer_pack_scratch},
+    {op_kind::nd_conv_integer, kn::nd_conv_integer, kn::nd_conv_integer_scratch, true, kn::nd_conv_integer_packed_bytes,
+     kn::nd_conv_integer_pack, kn::nd_conv_integer_pack_scratch},
+    {op_kind::nd_matmul_nbits, kn::nd_matmul_nbits, kn::nd_matmul_nbits_scratch, true, kn::nd_matmul_nbits_packed_bytes,
+     kn::nd_matmul_nbits_pack, nullptr, 0b1'1110},
     {op_kind::nd_one_hot, kn::nd_one_hot},
     {op_kind::nd_grid_sample, kn::nd_grid_sample},
     {op_kind::nd_roi_align, kn::nd_roi_align},

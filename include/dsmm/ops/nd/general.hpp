@@ -54,10 +54,11 @@ struct general_kernel {
   void (*run)(const call&) noexcept = nullptr;
   std::size_t (*scratch)(const call&) noexcept = nullptr;
   bool widens = true;
-  /// Bytes that pack() fills once, at prepare, from constant inputs; 0 if it can pack nothing.
+  /// Bytes that pack() fills once, at prepare, from constant inputs; 0 if it can pack nothing. It sees types as stored.
   std::size_t (*packed_bytes)(const call&) noexcept = nullptr;
   void (*pack)(const call&, std::byte*) noexcept = nullptr;
-  std::uint32_t packed_input = 1;  ///< the input that must be constant for that
+  std::size_t (*pack_scratch)(const call&) noexcept = nullptr;  ///< bytes of scratch that pack() needs
+  std::uint32_t packed_inputs = 0b10;                           ///< those that must be constant, where they are there
 };
 
 /// The kernel of a general kind, or nullptr: the table of ops/nd/definitions.hpp.
@@ -81,7 +82,10 @@ struct general_op {
     call c = call_of(op, nullptr, level);
     op_request r;
     if (packs(kernel, op)) r.prepared_bytes = kernel.packed_bytes(c);
-    if (r.prepared_bytes != 0) c.packed = c.out[0].data;  // not null: scratch need not hold what is packed
+    if (r.prepared_bytes != 0) {
+      c.packed = c.out[0].data;  // not null: scratch need not hold what is packed
+      if (kernel.pack_scratch != nullptr) r.temporary_bytes = kernel.pack_scratch(c);
+    }
     std::size_t at = 0;
     if (kernel.widens) {
       for (std::uint32_t i = 0; i < c.inputs; ++i) at += widened_bytes(c.in[i]);
@@ -99,16 +103,17 @@ struct general_op {
     p.c = call_of(op, &bind, bind.level);
     p.in = p.c.in;
     p.out = p.c.out;
+    if (packs(kernel, op) && !memory.empty()) {
+      p.c.scratch = bind.temporary.data();
+      kernel.pack(p.c, memory.data());
+      p.c.packed = memory.data();
+    }
     if (kernel.widens) {
       for (std::uint32_t i = 0; i < p.c.inputs; ++i) p.kernel_scratch += widened_bytes(p.c.in[i]);
       for (std::uint32_t k = 0; k < p.c.outputs; ++k) p.kernel_scratch += widened_bytes(p.c.out[k]);
       widen_types(p.c);
     }
     p.widened = p.kernel_scratch != 0;
-    if (packs(kernel, op) && !memory.empty()) {
-      kernel.pack(p.c, memory.data());
-      p.c.packed = memory.data();
-    }
     return {};
   }
 
@@ -155,8 +160,11 @@ private:
       if (is_narrow_float(v.type)) v.type = dtype::f32;
   }
   static bool packs(const general_kernel& kernel, const op_view& op) noexcept {
-    return kernel.pack != nullptr && type_of(op.input(kernel.packed_input)) == dtype::f32 &&
-           op.input(kernel.packed_input).kind == format::tensor_kind::constant;
+    if (kernel.pack == nullptr) return false;
+    for (std::uint32_t i = 0; i < op.inputs(); ++i)
+      if ((kernel.packed_inputs >> i & 1) != 0 && op.has_input(i) && op.input(i).kind != format::tensor_kind::constant)
+        return false;
+    return true;
   }
 };
 

@@ -53,6 +53,21 @@ inline result<void> nd_matmul(const nd_scope& op) noexcept {
   return op.expect(0, type, y);
 }
 
+/// Inputs 4 and 5 of an integer product with n columns or channels: f32, one number or n; a bias only with a scale.
+inline result<dtype> scaled_type(const nd_scope& op, std::int64_t n) noexcept {
+  if (!op.has(4)) {
+    if (op.has(5)) return op.bad_type().error();
+    return dtype::s32;
+  }
+  for (const std::uint32_t i : {4u, 5u}) {
+    if (!op.has(i)) continue;
+    if (op.type(i) != dtype::f32) return op.bad_type().error();
+    const std::int64_t count = op.shape(i).elements();
+    if (count != 1 && count != n) return op.bad_shape().error();
+  }
+  return dtype::f32;
+}
+
 inline result<void> nd_matmul_integer(const nd_scope& op) noexcept {
   const auto byte = [](dtype t) { return t == dtype::u8 || t == dtype::s8; };
   if (!byte(op.type(0)) || !byte(op.type(1))) return op.bad_type();
@@ -64,7 +79,8 @@ inline result<void> nd_matmul_integer(const nd_scope& op) noexcept {
     return op.bad_shape();
   if (op.has(3) && op.shape(3).elements() != 1 && (op.rank(3) != 1 || op.shape(3).dims[0] != b.dims[b.rank - 1]))
     return op.bad_shape();
-  return op.expect(0, dtype::s32, y);
+  const auto type = scaled_type(op, b.dims[b.rank - 1]);
+  return type ? op.expect(0, *type, y) : type.error();
 }
 
 /// a (.., K) times the transpose of b (N, K) in blocks of few bits: b (N, blocks, block * bits / 8), scales (N,
@@ -134,12 +150,15 @@ inline result<void> nd_conv_integer(const nd_scope& op) noexcept {
   for (const std::uint32_t i : {0u, 1u})
     if (op.has(2 + i) && op.type(2 + i) != op.type(i)) return op.bad_type();
   const nd_shape w = op.shape(1);
-  if (op.attribute(2) != 0 || w.rank < 3) return op.bad_attribute();
+  if (w.rank < 3) return op.bad_attribute();
   if (w.elements() / std::max<std::int64_t>(w.dims[0], 1) > 1 << 15) return op.bad_shape();  // sums fit s32
   if (op.has(2) && op.shape(2).elements() != 1) return op.bad_shape();
   if (op.has(3) && op.shape(3).elements() != 1 && (op.rank(3) != 1 || op.shape(3).dims[0] != w.dims[0]))
     return op.bad_shape();
-  return convolution(op, dtype::s32);
+  const auto type = scaled_type(op, w.dims[0]);
+  if (!type) return type.error();
+  if (!is_activation(op, 2, *type)) return op.bad_attribute();
+  return convolution(op, *type);
 }
 
 inline result<void> nd_conv_transpose(const nd_scope& op) noexcept {
