@@ -82,13 +82,14 @@ private:
 
   void step(const lowered_op& op, const lowered_step& s, const u8_table_values& table) {
     name_ = std::string_view(op.name).substr(0, format::max_name);
-    if (s.how == runs_as::view) return;
+    if (s.how == runs_as::view || s.how == runs_as::absorbed) return;
     if (s.how == runs_as::general) return general(op);
     const std::uint32_t y = op.outputs[0];
     const layout& to = *plan_.layouts[y];
     if (s.how == runs_as::layer) return layer(plan_.layers[s.layer], layers_[s.layer]);
     std::vector<std::uint32_t> in;
-    for (const std::uint32_t v : s.x) in.push_back(u8(v, s.how == runs_as::table ? *plan_.layouts[v] : wanted(v, to)));
+    const bool as_it_lies = s.how == runs_as::table || s.how == runs_as::attention;
+    for (const std::uint32_t v : s.x) in.push_back(u8(v, as_it_lies ? *plan_.layouts[v] : wanted(v, to)));
     u8_[y] = w_.value("", dtype::u8, to.shape, grid(y));
     switch (s.how) {
       case runs_as::max_pool: return w_.op(op_kind::max_pool, name_, in, out(u8_[y]), s.attributes);
@@ -97,6 +98,10 @@ private:
       case runs_as::mul: return w_.op(op_kind::mul, name_, {in[0], in[1]}, {u8_[y]}, {s.relu ? 1 : 0});
       case runs_as::concat: return w_.op(op_kind::concat, name_, in, out(u8_[y]), s.attributes);
       case runs_as::resize: return w_.op(op_kind::resize, name_, in, out(u8_[y]), s.attributes);
+      case runs_as::attention: {
+        in.resize(5, format::no_tensor);  // no relative positions
+        return w_.op(op_kind::attention, name_, in, out(u8_[y]), s.attributes);
+      }
       default: break;
     }
     const std::uint32_t constant = w_.constant<std::int32_t>("", {256}, table);

@@ -92,6 +92,7 @@ public:
     unfuse(plain_);
     reference_ = plain_;
     expose_logits(reference_);
+    prepare_attention(plain_);
     plan();
     if (plan_.layers.empty())
       return failure{errc::unsupported, "the model has no convolution or product with constant weights to quantize"};
@@ -117,7 +118,7 @@ public:
 
 private:
   void plan() {
-    plan_ = plan_lowering(plain_);
+    plan_ = plan_lowering(plain_, {}, find_attention(plain_));
     g_ = plain_;
     expose_logits(g_);
   }
