@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <type_traits>
+#include <vector>
 
 #include "tests/kernels/golden.hpp"
 
@@ -30,6 +33,26 @@ TEST_CASE("rescale tables: identity, nearest value, saturation, ties upward") {
     hash = golden::hash(std::vector(t.begin(), t.end()), hash);
   }
   golden::check("lut", hash);
+}
+
+TEST_CASE("every variant finds every entry, at any length and in place") {
+  k::u8_table table;
+  for (std::size_t i = 0; i < 256; ++i) table[i] = static_cast<std::uint8_t>(i * 167 + 13);
+  for (const std::size_t n : {0u, 1u, 31u, 63u, 64u, 65u, 200u, 1000u}) {
+    const auto x = golden::random_u8(n, n);
+    std::vector<std::uint8_t> expected(n + 64, 9);
+    for (std::size_t i = 0; i < n; ++i) expected[i] = table[x[i]];
+    k::lut_variants::for_each([&]<class V>(std::type_identity<V>) {
+      if (!dsmm::has_isa(V::required)) return;
+      CAPTURE(dsmm::to_string(V::required));
+      std::vector<std::uint8_t> y(n + 64, 9);
+      V::run(x.data(), table, n, y.data());
+      CHECK(y == expected);
+      std::copy(x.begin(), x.end(), y.begin());
+      V::run(y.data(), table, n, y.data());
+      CHECK(y == expected);
+    });
+  }
 }
 
 TEST_CASE("a table is applied in place, with padding channels") {

@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/tensor.hpp"
+#include "dsmm/isa/dispatch.hpp"
+#include "dsmm/kernels/lut/generic.hpp"
 #include "dsmm/kernels/pad_channels.hpp"
+#if DSMM_X86
+#include "dsmm/kernels/lut/x86_avx512bw.hpp"
+#endif
 
 namespace dsmm::inline DSMM_ABI::kernels {
 
-using u8_table = std::array<std::uint8_t, 256>;
+#if DSMM_X86
+using lut_variants = kernel_list<lut_impl::x86_avx512bw, lut_impl::generic>;
+#else
+using lut_variants = kernel_list<lut_impl::generic>;
+#endif
+using lut_function = void (*)(const std::uint8_t* x, const u8_table&, std::size_t n, std::uint8_t* y) noexcept;
+
+/// The variant that a machine with `level` runs.
+constexpr lut_function lut_for(isa level) noexcept {
+  return lut_variants::choose(level, []<class V>(std::type_identity<V>) -> lut_function { return &V::run; });
+}
 
 /// The table that carries u8 values from one quantization to another:
 /// clamp(zp_y + floor((x - zp_x) * (x.scale / y.scale) + 1/2)), in f64; the identity for equal quantizations.
@@ -31,13 +46,12 @@ inline u8_table rescale_table(const quantization& x, const quantization& y) noex
 
 /// y = table[x]; rows [y_begin, y_end). y may be x. `zero_point`, that of y, fills the padding channels.
 inline void lut_u8(tensor_view<const std::uint8_t> x, const u8_table& table, tensor_view<std::uint8_t> y,
-                   std::int32_t zero_point, std::int32_t y_begin, std::int32_t y_end) noexcept {
+                   std::int32_t zero_point, std::int32_t y_begin, std::int32_t y_end,
+                   lut_function look_up = &lut_impl::generic::run) noexcept {
   for (std::int32_t row = y_begin; row < y_end; ++row)
     for (std::int32_t col = 0; col < y.shape.w; ++col) {
-      const std::uint8_t* in = x.at(row, col);
-      std::uint8_t* out = y.at(row, col);
-      for (std::int32_t c = 0; c < y.shape.c; ++c) out[c] = table[in[c]];
-      pad_channels(y, out, zero_point);
+      look_up(x.at(row, col), table, static_cast<std::size_t>(y.shape.c), y.at(row, col));
+      pad_channels(y, y.at(row, col), zero_point);
     }
 }
 

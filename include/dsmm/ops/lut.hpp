@@ -18,6 +18,7 @@ struct lut_op {
   struct prepared {
     operand input, output;
     kernels::u8_table table;
+    kernels::lut_function look_up;
     std::int32_t zero_point;
     row_tasks tasks;
   };
@@ -29,6 +30,7 @@ struct lut_op {
     p.output = bind.output;
     p.zero_point = op.output().zero_point;
     for (std::size_t i = 0; i < 256; ++i) p.table[i] = clamp_u8(op.constant<std::int32_t>(1)[i]);
+    p.look_up = kernels::lut_for(bind.level);
     p.tasks = split_rows(p.output.shape.h, std::int64_t{p.output.shape.w} * p.output.shape.c);
     return {};
   }
@@ -36,7 +38,7 @@ struct lut_op {
   static void run(const prepared& p, const run_context& context) noexcept {
     for_rows(context, p.tasks, [&](std::int32_t begin, std::int32_t end) {
       kernels::lut_u8(p.input.view<const std::uint8_t>(), p.table, p.output.view<std::uint8_t>(), p.zero_point, begin,
-                      end);
+                      end, p.look_up);
     });
   }
 };

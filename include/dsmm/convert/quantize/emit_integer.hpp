@@ -87,6 +87,7 @@ private:
     const std::uint32_t y = op.outputs[0];
     const layout& to = *plan_.layouts[y];
     if (s.how == runs_as::layer) return layer(plan_.layers[s.layer], layers_[s.layer]);
+    if (s.how == runs_as::layer_norm) return layer_norm(op, s, to);
     std::vector<std::uint32_t> in;
     const bool as_it_lies = s.how == runs_as::table || s.how == runs_as::attention;
     for (const std::uint32_t v : s.x) in.push_back(u8(v, as_it_lies ? *plan_.layouts[v] : wanted(v, to)));
@@ -176,13 +177,26 @@ private:
     if (const auto pixels = pixels_.find(v); pixels != pixels_.end()) return own_[key] = from_pixels(v, pixels->second);
     if (plan_.layouts[v] && u8_[root] != format::no_tensor)
       if (const auto p = picked(*plan_.layouts[v], want)) return own_[key] = pick(v, *p, want);
-    const std::uint32_t hwc = w_.value("", dtype::f32, want.shape);
+    return own_[key] = to_u8(real(v, want), v, want.shape, 1.0f, {}, {});
+  }
+
+  /// v as a dense f32 tensor that lies like `want`.
+  std::uint32_t real(std::uint32_t v, const layout& want) {
+    const std::uint32_t from = plain(v), hwc = w_.value("", dtype::f32, want.shape);
     const auto strides = plain_strides(want, g_.values[v].dims);
     std::vector<std::int32_t> a(7, 0);
     for (std::size_t k = 0; k < 3 && strides; ++k) a[1 + k] = static_cast<std::int32_t>((*strides)[k]);
-    const std::uint32_t from = plain(v);
     w_.op(op_kind::nd_copy, name_, out(from), out(hwc), a);
-    return own_[key] = to_u8(hwc, v, want.shape, 1.0f, {}, {});
+    return hwc;
+  }
+
+  void layer_norm(const lowered_op& op, const lowered_step& s, const layout& to) {
+    const std::uint32_t x = real(op.inputs[0], to), y = op.outputs[0];
+    const dim_list c{to.shape.c};
+    const std::uint32_t gamma = w_.constant("", dtype::f32, file_dims(c), g_.values[op.inputs[1]].bytes);
+    const std::uint32_t beta = w_.constant("", dtype::f32, file_dims(c), g_.values[op.inputs[2]].bytes);
+    u8_[y] = w_.value("", dtype::u8, to.shape, grid(y));
+    w_.op(op_kind::layer_norm, name_, std::array{x, gamma, beta}, out(u8_[y]), s.attributes);
   }
 
   /// f32 (H, W, C) to the grid of v, normalised by channel on the way.

@@ -34,6 +34,7 @@ enum class runs_as : std::uint8_t {
   resize,
   table,      ///< of one value, or of one value and a constant: a table of 256 results
   attention,  ///< of q, k and v: the product that ends it
+  layer_norm, ///< of an f32 value that only layers read
   absorbed,   ///< nowhere: part of an attention
 };
 
@@ -74,9 +75,10 @@ public:
 
   quantize_plan run() {
     readers_.assign(g_.values.size(), 0);
-    for (const lowered_op& op : g_.ops)
-      for (const std::uint32_t v : op.inputs)
-        if (v != no_value) ++readers_[v];
+    readers_of_.resize(g_.values.size());
+    for (std::size_t i = 0; i < g_.ops.size(); ++i)
+      for (const std::uint32_t v : g_.ops[i].inputs)
+        if (v != no_value) ++readers_[v], readers_of_[v].push_back(i);
     for (const lowered_port& p : g_.outputs) ++readers_[p.value];
     for (std::size_t i = 0; i < g_.ops.size(); ++i)
       if (!is_general(i) && !heads(i)) consider(g_.ops[i], plan_.steps[i]);
@@ -113,6 +115,7 @@ private:
       case op_kind::nd_resize: to = resize(op, step); break;
       case op_kind::nd_unary: to = unary(op, step); break;
       case op_kind::nd_binary: to = binary(op, step); break;
+      case op_kind::nd_layer_norm: to = layer_norm(op, step); break;
       default: return;
     }
     if (step.how != runs_as::general) plan_.layouts[y] = std::move(to);
@@ -244,6 +247,35 @@ private:
     return channels_first(dims(y));
   }
 
+  /// Whether only products with constants read v, directly or through copies.
+  bool feeds_layers(std::uint32_t v) const {
+    for (const lowered_port& p : g_.outputs)
+      if (p.value == v) return false;
+    for (const std::size_t k : readers_of_[v]) {
+      const lowered_op& op = g_.ops[k];
+      const bool product = op.kind == op_kind::nd_matmul && op.inputs[0] == v && is_constant(op.inputs[1]);
+      if (!product && (op.kind != op_kind::nd_copy || !feeds_layers(op.outputs[0]))) return false;
+    }
+    return !readers_of_[v].empty();
+  }
+
+  /// nd_layer_norm over the last axis: first axis, epsilon, rms. Residual sums before it stay in f32: their few loud
+  /// channels would blur the others on a common grid.
+  std::optional<layout> layer_norm(const lowered_op& op, lowered_step& step) {
+    const std::uint32_t x = op.inputs[0], y = op.outputs[0];
+    const auto is_row = [&](std::size_t i) {
+      return op.inputs.size() > i && is_constant(op.inputs[i]) && is_f32(op.inputs[i]) &&
+             count_of(dims(op.inputs[i])) == dims(x).back();
+    };
+    const float epsilon = real_of(op.attributes[1]);
+    if (is_constant(x) || op.attributes[0] != static_cast<std::int32_t>(dims(x).size()) - 1 || op.attributes[2] != 0 ||
+        !is_row(1) || !is_row(2) || dims(x).back() > 4096 || !(epsilon >= 0x1p-126f && epsilon <= 1.0f) ||
+        !feeds_layers(y))
+      return std::nullopt;
+    step = {runs_as::layer_norm, no_value, {}, {op.attributes[1]}};
+    return rows_of(dims(y));
+  }
+
   std::optional<layout> unary(const lowered_op& op, lowered_step& step) {
     const std::uint32_t x = op.inputs[0], y = op.outputs[0];
     if (!at(x) || at(x)->offset != 0 || at(x)->shape.count() != count_of(dims(x))) return std::nullopt;
@@ -344,6 +376,7 @@ private:
   std::span<const attention_pattern> attention_;
   quantize_plan plan_;
   std::vector<std::uint32_t> readers_;                         // by value
+  std::vector<std::vector<std::size_t>> readers_of_;           // the ops, by value
   std::map<std::uint32_t, lowered_step*> sums_;                // by result: additions and products
 };
 
