@@ -50,7 +50,8 @@ struct block : net {
     const std::uint32_t number = add_constant(g, dtype::f32, {}, std::as_bytes(std::span(&factor, 1)));
     const std::uint32_t q = op(op_kind::nd_binary, {q0, number}, {heads, steps, depth},
                                {static_cast<std::int32_t>(kernels::nd::binary_fn::mul)});
-    const std::uint32_t p = op(op_kind::nd_softmax, {product(q, k, {heads, steps, steps})}, {heads, steps, steps}, {0, 2});
+    const std::uint32_t p =
+        op(op_kind::nd_softmax, {product(q, k, {heads, steps, steps})}, {heads, steps, steps}, {0, 2});
     const std::uint32_t y = product(p, v, {heads, steps, depth});
     const std::uint32_t by_step = op(op_kind::nd_copy, {y}, {steps, heads, depth}, {0, d, t * d, 1, 0, 0, 0});
     const std::uint32_t joined = op(op_kind::nd_copy, {by_step}, {1, steps, width}, {0, t * w, w, 1, 0, 0, 0});

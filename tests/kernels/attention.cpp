@@ -62,9 +62,7 @@ struct attention_data {
   /// Aligned bytes with a fence of others behind them.
   struct memory {
     explicit memory(std::size_t n) : size(n), bytes(n + 128, std::byte{0x5A}) {}
-    std::byte* begin() {
-      return bytes.data() + (64 - reinterpret_cast<std::uintptr_t>(bytes.data()) % 64) % 64;
-    }
+    std::byte* begin() { return bytes.data() + (64 - reinterpret_cast<std::uintptr_t>(bytes.data()) % 64) % 64; }
     bool fence_stands() {
       return std::all_of(begin() + size, bytes.data() + bytes.size(), [](std::byte b) { return b == std::byte{0x5A}; });
     }

@@ -23,11 +23,11 @@ inline constexpr std::int32_t layer_norm_max_channels = 4096;
 struct layer_norm_factors {
   const float* gamma = nullptr;  ///< (C): gamma / y.scale
   const float* beta = nullptr;   ///< (C): beta / y.scale + zp_y
-  float floor = 1.0f;            ///< u8: C^2 * epsilon / x.scale^2, epsilon in the units of C^2 * variance; f32: epsilon
+  float floor = 1.0f;            ///< epsilon; of u8 values C^2 * epsilon / x.scale^2, as they sum C^2 * variance
   std::int32_t zero_point = 0;   ///< of y
 };
 
-/// Folds the scale of y into `table`, 2 * C floats that the result points into and that must outlive it: for f32 values.
+/// Folds the scale of y into `table`, 2 * C floats that the result points into and that must outlive it; f32 values.
 /// False unless C <= layer_norm_max_channels and epsilon is a positive number.
 inline bool make_layer_norm(const float* gamma, const float* beta, std::int32_t channels, float epsilon,
                             const quantization& y, float* table, layer_norm_factors& out) noexcept {

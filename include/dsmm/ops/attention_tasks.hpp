@@ -30,9 +30,7 @@ struct tasks_of_heads {
   template <class F>
   void each(std::uint32_t i, F&& f) const noexcept {
     const std::int32_t blocks = units / heads;
-    const auto from = [&](std::uint32_t n) {
-      return static_cast<std::int32_t>(std::int64_t{units} * n / count);
-    };
+    const auto from = [&](std::uint32_t n) { return static_cast<std::int32_t>(std::int64_t{units} * n / count); };
     for (std::int32_t u = from(i); u < from(i + 1); ++u) {
       const std::int32_t begin = u % blocks * block;
       f(u / blocks, begin, std::min(begin + block, queries));

@@ -32,10 +32,10 @@ enum class runs_as : std::uint8_t {
   mul,
   concat,
   resize,
-  table,      ///< of one value, or of one value and a constant: a table of 256 results
-  attention,  ///< of q, k and v: the product that ends it
-  layer_norm, ///< of an f32 value that only layers read
-  absorbed,   ///< nowhere: part of an attention
+  table,       ///< of one value, or of one value and a constant: a table of 256 results
+  attention,   ///< of q, k and v: the product that ends it
+  layer_norm,  ///< of an f32 value that only layers read
+  absorbed,    ///< nowhere: part of an attention
 };
 
 struct lowered_step {
@@ -141,7 +141,8 @@ private:
     const auto lies = [&](std::uint32_t v, std::int64_t steps, bool turned) {
       return at(v) && *at(v) == side_by_side(dims(v).size(), p->heads, steps, p->depth, turned);
     };
-    if (!lies(p->q, p->queries, false) || !lies(p->k, p->keys, p->k_turned) || !lies(p->v, p->keys, false)) return false;
+    if (!lies(p->q, p->queries, false) || !lies(p->k, p->keys, p->k_turned) || !lies(p->v, p->keys, false))
+      return false;
     const std::uint32_t y = g_.ops[index].outputs[0];
     plan_.steps[p->scores].how = plan_.steps[p->softmax].how = runs_as::absorbed;
     plan_.steps[index] = {runs_as::attention, no_value, {p->q, p->k, p->v}, {static_cast<std::int32_t>(p->heads), 0}};

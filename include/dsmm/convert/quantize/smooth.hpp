@@ -25,9 +25,9 @@ namespace quantize_impl {
 /// A layer norm whose result only products with constants read: its channels can be made louder or quieter by gamma and
 /// beta, and the columns of the products take it back.
 struct smooth_place {
-  std::size_t norm = 0;                  ///< op
-  std::vector<std::size_t> products{};   ///< ops that read it, directly or through copies that keep the last axis
-  std::vector<float> top{};              ///< largest magnitude of each channel
+  std::size_t norm = 0;                 ///< op
+  std::vector<std::size_t> products{};  ///< ops that read it, directly or through copies that keep the last axis
+  std::vector<float> top{};             ///< largest magnitude of each channel
 };
 
 class smoother {
@@ -73,8 +73,8 @@ private:
       const lowered_op& op = g_.ops[k];
       if (op.kind == op_kind::nd_copy) {
         const dim_list& d = g_.values[op.outputs[0]].dims;
-        const bool keeps = !d.empty() && d.back() == channels && op.attributes[d.size()] == 1 &&
-                           op.attributes[0] % channels == 0;
+        const bool keeps =
+            !d.empty() && d.back() == channels && op.attributes[d.size()] == 1 && op.attributes[0] % channels == 0;
         if (!keeps || !strides_are_rows(op, d.size(), channels) || !collect(op.outputs[0], channels, products))
           return false;
         continue;

@@ -16,8 +16,7 @@ namespace dsmm::inline DSMM_ABI::kernels::attention_impl {
 /// The table of exp2_q16() less 2^15, so that its 256 entries fit u16: eight registers, looked up by vpermi2w.
 inline constexpr auto exp2_words = [] {
   std::array<std::uint16_t, 256> words{};
-  for (std::size_t i = 0; i < 256; ++i)
-    words[i] = static_cast<std::uint16_t>(softmax_int_impl::exp2_table[i] - 32768);
+  for (std::size_t i = 0; i < 256; ++i) words[i] = static_cast<std::uint16_t>(softmax_int_impl::exp2_table[i] - 32768);
   return words;
 }();
 
@@ -79,8 +78,8 @@ private:
       const __m512i q1 = _mm512_permutex2var_epi16(table[2], index, table[3]);
       const __m512i q2 = _mm512_permutex2var_epi16(table[4], index, table[5]);
       const __m512i q3 = _mm512_permutex2var_epi16(table[6], index, table[7]);
-      const __m512i words = _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, q0, q1),
-                                                    _mm512_mask_blend_epi16(bit6, q2, q3));
+      const __m512i words =
+          _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, q0, q1), _mm512_mask_blend_epi16(bit6, q2, q3));
       const __m512i ea = _mm512_maskz_srlv_epi32(ma, _mm512_add_epi32(_mm512_unpacklo_epi16(words, zero), one),
                                                  _mm512_unpacklo_epi16(octave, zero));
       const __m512i eb = _mm512_maskz_srlv_epi32(mb, _mm512_add_epi32(_mm512_unpackhi_epi16(words, zero), one),

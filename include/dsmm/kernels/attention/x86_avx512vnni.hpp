@@ -60,11 +60,11 @@ private:
   /// Extents of the packed memory: per head keys (panels of 16, quads, 16, 4), their bias (key_run) and values
   /// (pairs, values, 2).
   struct layout {
-    std::size_t quads;      ///< dot products of four along a key
-    std::size_t panels;     ///< of 16 keys
-    std::size_t pairs;      ///< of keys, as far as the probabilities of a query reach
-    std::size_t key_run;    ///< keys rounded up to 32, the reach of a row of scores
-    std::size_t values;     ///< channels of a head rounded up to 16
+    std::size_t quads;                     ///< dot products of four along a key
+    std::size_t panels;                    ///< of 16 keys
+    std::size_t pairs;                     ///< of keys, as far as the probabilities of a query reach
+    std::size_t key_run;                   ///< keys rounded up to 32, the reach of a row of scores
+    std::size_t values;                    ///< channels of a head rounded up to 16
     std::size_t bias_at, values_at, head;  ///< bytes
   };
 
@@ -145,10 +145,10 @@ private:
                     const std::byte* packed, std::byte* scratch) noexcept {
     const std::ptrdiff_t first = std::ptrdiff_t{head} * call.head_depth();
     const auto depth = static_cast<std::size_t>(call.head_depth());
-    auto* const scores = reinterpret_cast<std::int32_t*>(scratch);                              // (6, key_run)
-    auto* const p = reinterpret_cast<std::int16_t*>(scores + rows_at_once * s.key_run);         // (6, key_run)
-    auto* const sums = reinterpret_cast<std::int32_t*>(p + rows_at_once * s.key_run);           // (6, values)
-    auto* const copies = reinterpret_cast<std::uint8_t*>(sums + rows_at_once * s.values);       // (6, quads, 4)
+    auto* const scores = reinterpret_cast<std::int32_t*>(scratch);                         // (6, key_run)
+    auto* const p = reinterpret_cast<std::int16_t*>(scores + rows_at_once * s.key_run);    // (6, key_run)
+    auto* const sums = reinterpret_cast<std::int32_t*>(p + rows_at_once * s.key_run);      // (6, values)
+    auto* const copies = reinterpret_cast<std::uint8_t*>(sums + rows_at_once * s.values);  // (6, quads, 4)
     const std::uint8_t* q[rows_at_once];
     std::int32_t most = 0;  // keys that any of them sees
     for (std::int32_t r = 0; r < rows_at_once; ++r) {

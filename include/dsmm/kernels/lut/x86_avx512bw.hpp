@@ -27,8 +27,7 @@ struct x86_avx512bw {
       const __m512i v = _mm512_maskz_loadu_epi8(mask, x + i);
       const __m512i even = entry(_mm512_and_si512(v, low), t);
       const __m512i odd = entry(_mm512_maskz_srli_epi16(~__mmask32{0}, v, 8), t);
-      const __m512i both =
-          _mm512_or_si512(_mm512_and_si512(even, low), _mm512_maskz_slli_epi16(~__mmask32{0}, odd, 8));
+      const __m512i both = _mm512_or_si512(_mm512_and_si512(even, low), _mm512_maskz_slli_epi16(~__mmask32{0}, odd, 8));
       _mm512_mask_storeu_epi8(y + i, mask, both);
     }
   }
