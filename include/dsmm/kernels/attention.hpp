@@ -16,7 +16,8 @@
 namespace dsmm::inline DSMM_ABI::kernels {
 
 #if DSMM_X86
-using attention_variants = kernel_list<attention_impl::x86_avx512vnni, attention_impl::x86_avx2, attention_impl::generic>;
+using attention_variants =
+    kernel_list<attention_impl::x86_avx512vnni, attention_impl::x86_avx2, attention_impl::generic>;
 #else
 using attention_variants = kernel_list<attention_impl::generic>;
 #endif

@@ -270,9 +270,9 @@ private:
     };
     const float epsilon = real_of(op.attributes[1]);
     const auto to = rows_of(dims(y));
-    if (!to || is_constant(x) || op.attributes[0] != static_cast<std::int32_t>(dims(x).size()) - 1 || op.attributes[2] != 0 ||
-        !is_row(1) || !is_row(2) || dims(x).back() > 4096 || !(epsilon >= 0x1p-126f && epsilon <= 1.0f) ||
-        !feeds_layers(y))
+    const bool by_row = op.attributes[0] == static_cast<std::int32_t>(dims(x).size()) - 1 && op.attributes[2] == 0;
+    if (!to || !by_row || is_constant(x) || !is_row(1) || !is_row(2) || dims(x).back() > 4096 ||
+        !(epsilon >= 0x1p-126f && epsilon <= 1.0f) || !feeds_layers(y))
       return std::nullopt;
     step = {runs_as::layer_norm, no_value, {}, {op.attributes[1]}};
     return to;
