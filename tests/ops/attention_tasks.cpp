@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 using namespace dsmm;
@@ -29,7 +30,8 @@ std::size_t scratch_of(const kernels::attention_kernel& kernel, const kernels::a
 }  // namespace
 
 TEST_CASE("tasks of attention cover every query of every head once") {
-  for (const auto& [queries, heads] : {std::pair{1, 4}, {48, 1}, {49, 3}, {197, 6}, {1000, 12}, {4096, 1}}) {
+  for (const auto& shape : {std::pair{1, 4}, {48, 1}, {49, 3}, {197, 6}, {1000, 12}, {4096, 1}}) {
+    const std::int32_t queries = shape.first, heads = shape.second;
     const auto t = tasks_of_heads::of(call_of(queries, 197, heads, 16));
     CHECK(t.count >= 1);
     CHECK(t.count <= 32);
