@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,7 @@ struct attention_pattern {
   std::uint32_t q = no_value, k = no_value, v = no_value;  ///< (.., heads, T, depth); k may be (.., heads, depth, T)
   bool k_turned = false;
   std::int64_t heads = 1, queries = 1, keys = 1, depth = 1;
+  double ratio = 1.0;  ///< scale * sqrt(depth): 1 in what the integer op means
 };
 
 namespace quantize_impl {
@@ -48,8 +50,7 @@ inline bool is_bare_product(const lowered_op* op) {
          op->attributes[0] == 0 && op->attributes[4] == 0;
 }
 
-/// The pattern that ends in op `index`, a product with a softmax; the scale must be 1 / sqrt(depth), as the integer op
-/// has it.
+/// The pattern that ends in op `index`, a product with a softmax.
 inline std::optional<attention_pattern> attention_at(rewriter& r, std::size_t index) {
   const lowered_op& product = r.ops()[index];
   if (!is_bare_product(&product) || product.attributes[1] != 0 || real_of(product.attributes[2]) != 1.0f)
@@ -76,9 +77,9 @@ inline std::optional<attention_pattern> attention_at(rewriter& r, std::size_t in
   if (p.k_turned) std::swap(k_steps, k_depth);
   p.keys = k_steps;
   const auto rank = static_cast<std::int32_t>(r.value(softmax->inputs[0]).dims.size());
-  const double scale = std::sqrt(static_cast<double>(p.depth)) * static_cast<double>(real_of(scores->attributes[2]));
+  p.ratio = std::sqrt(static_cast<double>(p.depth)) * static_cast<double>(real_of(scores->attributes[2]));
   if (k_heads != p.heads || v_heads != p.heads || v_steps != p.keys || k_depth != p.depth || v_depth != p.depth ||
-      softmax->attributes[1] != rank - 1 || std::abs(scale - 1.0) > 1e-5 || p.depth > 4096 || p.keys > 32'768)
+      softmax->attributes[1] != rank - 1 || p.depth > 4096 || p.keys > 32'768)
     return std::nullopt;
   return p;
 }
@@ -244,17 +245,42 @@ private:
 
 }  // namespace quantize_impl
 
-/// All attention of the graph.
-inline std::vector<attention_pattern> find_attention(lowered_graph& g) {
+/// All attention of the graph, as the integer op means it or with any scale.
+inline std::vector<attention_pattern> find_attention(lowered_graph& g, bool any_scale = false) {
   rewriter r(g);
   std::vector<attention_pattern> found;
   for (std::size_t i = 0; i < g.ops.size(); ++i)
-    if (auto p = quantize_impl::attention_at(r, i)) found.push_back(*p);
+    if (const auto p = quantize_impl::attention_at(r, i); p && (any_scale || std::abs(p->ratio - 1.0) <= 1e-5))
+      found.push_back(*p);
   return found;
 }
 
-/// Brings attention into the form that plan_lowering() knows: the scale in the product of q and k, and a product of its
-/// own for each of q, k and v where one made them all. The function stays the same up to rounding of the scale.
+namespace quantize_impl {
+
+/// Moves what a scale differs from 1 / sqrt(depth) into the product that makes q, if nothing else reads that.
+inline void settle_scale(rewriter& r, const attention_pattern& p) {
+  lowered_graph& g = r.graph();
+  if (std::abs(p.ratio - 1.0) <= 1e-5) return;
+  std::uint32_t at = p.q;
+  while (r.is(at, op_kind::nd_copy) && r.read_once(at)) at = r.producer(at)->inputs[0];
+  lowered_op* const made = r.producer(at);
+  if (made == nullptr || !r.read_once(at) || made->kind != op_kind::nd_matmul || made->attributes[4] != 0 ||
+      !is_f32_constant(g, made->inputs[1]))
+    return;
+  const auto scaled = [&](std::int32_t bits) {
+    return std::bit_cast<std::int32_t>(static_cast<float>(p.ratio * static_cast<double>(real_of(bits))));
+  };
+  made->attributes[2] = scaled(made->attributes[2]);
+  made->attributes[3] = scaled(made->attributes[3]);
+  const auto exact = static_cast<float>(1.0 / std::sqrt(static_cast<double>(p.depth)));
+  g.ops[p.scores].attributes[2] = std::bit_cast<std::int32_t>(exact);
+}
+
+}  // namespace quantize_impl
+
+/// Brings attention into the form that plan_lowering() knows: the scale in the product of q and k, there 1 /
+/// sqrt(depth) and the rest of it with q, and a product of its own for each of q, k and v where one made them all. The
+/// function stays the same up to rounding of the scale.
 inline void prepare_attention(lowered_graph& g) {
   {
     rewriter r(g);
@@ -262,12 +288,13 @@ inline void prepare_attention(lowered_graph& g) {
       if (op.kind == op_kind::nd_softmax) quantize_impl::scale_mover(r).run(op);
     remove_dead_ops(g);
   }
-  const std::vector<attention_pattern> found = find_attention(g);
+  const std::vector<attention_pattern> found = find_attention(g, true);
   rewriter r(g);
   quantize_impl::part_splitter parts(r);
   for (const attention_pattern& p : found)
     for (const std::uint32_t v : {p.q, p.k, p.v}) parts.split(v, p.heads * p.depth);
   parts.finish();
+  for (const attention_pattern& p : find_attention(g, true)) quantize_impl::settle_scale(r, p);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert
