@@ -98,9 +98,41 @@ class Taps(nn.Module):
         return torch.cat([pool(a), up], 1)
 
 
-def encoder():
-    layer = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True, activation="gelu")
-    return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+class Block(nn.Module):
+    """Norm first, as vision transformers have it; norms with weights of their own."""
+    def __init__(self, width, heads, inner):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.mlp = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
+        for norm in (self.norm1, self.norm2):
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.normal_(norm.bias, std=0.1)
+
+    def forward(self, x):
+        y = self.norm1(x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        return x + self.mlp(self.norm2(x))
+
+
+class VisionTransformer(nn.Module):
+    def __init__(self, size=224, patch=16, layers=12, heads=6, width=384, classes=1000):
+        super().__init__()
+        self.stem = nn.Conv2d(3, width, patch, patch)
+        self.token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.places = nn.Parameter(torch.randn(1, (size // patch) ** 2 + 1, width) * 0.02)
+        self.blocks = nn.Sequential(*[Block(width, heads, 4 * width) for _ in range(layers)])
+        self.norm, self.head = nn.LayerNorm(width, eps=1e-6), nn.Linear(width, classes)
+
+    def forward(self, x):
+        x = self.stem(x).flatten(2).permute(0, 2, 1)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.places
+        return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+def encoder(width=64, heads=4, inner=128, layers=2):
+    layer = nn.TransformerEncoderLayer(width, heads, inner, batch_first=True, activation="gelu")
+    return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
 
 IMAGE = (1, 3, 224, 224)
@@ -114,6 +146,7 @@ NETS = {
     "yolo_head": (YoloHead, (1, 3, 64, 96)), "lstm": (lambda: Recurrent(nn.LSTM), (2, 20, 12)),
     "bilstm": (lambda: Recurrent(nn.LSTM, bidirectional=True), (2, 20, 12)), "gru": (lambda: Recurrent(nn.GRU), (2, 20, 12)),
     "rnn": (lambda: Recurrent(nn.RNN), (2, 20, 12)), "tcn": (Tcn, (1, 8, 128)), "encoder": (encoder, (1, 50, 64)),
+    "vit_s12": (VisionTransformer, IMAGE), "encoder12": (lambda: encoder(768, 12, 3072, 12), (1, 1024, 768)),
 }
 
 

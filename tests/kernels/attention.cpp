@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "tests/kernels/golden.hpp"
@@ -37,6 +40,36 @@ struct attention_data {
     f.rb = s.rb ? rb.data() : nullptr;
     REQUIRE(k::make_attention_factors(s.depth, qq, qk, qv, qy, f));
   }
+
+  k::attention_call call(const attention_case& s, dsmm::tensor_view<std::uint8_t> y) const {
+    return {dsmm::dense_view(q.data(), {s.tq, 1, s.depth}), dsmm::dense_view(key.data(), {s.tk, 1, s.depth}),
+            dsmm::dense_view(v.data(), {s.tk, 1, s.depth}), y, f};
+  }
+
+  /// All rows, `at_once` of them by one call; memory that the kernel did not ask for stays as it is.
+  void run(const k::attention_kernel& kernel, const attention_case& s, dsmm::tensor_view<std::uint8_t> y,
+           std::int32_t at_once) const {
+    const k::attention_call c = call(s, y);
+    memory packed(kernel.packed_bytes(c)), scratch(kernel.scratch_bytes(c));
+    for (std::int32_t head = 0; head < s.heads; ++head) kernel.pack(c, head, packed.begin());
+    for (std::int32_t head = 0; head < s.heads; ++head)
+      for (std::int32_t i = 0; i < s.tq; i += at_once)
+        kernel.rows(c, head, i, std::min(i + at_once, s.tq), packed.begin(), scratch.begin());
+    CHECK(packed.fence_stands());
+    CHECK(scratch.fence_stands());
+  }
+
+  /// Aligned bytes with a fence of others behind them.
+  struct memory {
+    explicit memory(std::size_t n) : size(n), bytes(n + 128, std::byte{0x5A}) {}
+    std::byte* begin() { return bytes.data() + (64 - reinterpret_cast<std::uintptr_t>(bytes.data()) % 64) % 64; }
+    bool fence_stands() {
+      return std::all_of(begin() + size, bytes.data() + bytes.size(), [](std::byte b) { return b == std::byte{0x5A}; });
+    }
+    std::size_t size;
+    std::vector<std::byte> bytes;
+  };
+
   std::vector<std::uint8_t> q, key, v;
   std::vector<std::int8_t> r;
   std::vector<std::int32_t> rb;
@@ -86,17 +119,12 @@ TEST_CASE("attention is within 0.8 steps of real arithmetic, for every combinati
                                   {6, 3, 8, 2, 3, true, true, true}}) {
     const attention_data a(s);
     golden::guarded<std::uint8_t> y({s.tq, 1, s.depth}, (s.depth + 3) / 4 * 4, 5);
-    std::vector<std::int32_t> scratch(k::attention_scratch_bytes(s.tk, s.depth / s.heads) / 4 + 1, 0x5A5A'5A5A);
-    for (std::int32_t i = 0; i < s.tq; ++i)
-      k::attention(dsmm::dense_view(a.q.data(), {s.tq, 1, s.depth}), dsmm::dense_view(a.key.data(), {s.tk, 1, s.depth}),
-                   dsmm::dense_view(a.v.data(), {s.tk, 1, s.depth}), a.f, y.view, i, i + 1,
-                   reinterpret_cast<std::byte*>(scratch.data()));
+    a.run(k::attention_kernel_of<k::attention_impl::generic>, s, y.view, 1);
     double worst = 0.0;
     for (std::int32_t i = 0; i < s.tq; ++i)
       for (std::int32_t c = 0; c < s.depth; ++c)
         worst = std::max(worst, std::fabs(y.view.at(i, 0)[c] - exact(s, a, i, c)));
     CHECK(worst < 0.8);
-    CHECK(scratch.back() == 0x5A5A'5A5A);
     CHECK(y.halo_untouched());
     CHECK(y.padding_is(100));
     hash = golden::hash(y.buffer, hash);
@@ -108,12 +136,62 @@ TEST_CASE("a causal query without any key yields the zero point") {
   const attention_case s{6, 3, 8, 2, 3, true, true, true};
   const attention_data a(s);
   std::vector<std::uint8_t> y(48);
-  std::vector<std::int32_t> scratch(64);
-  k::attention(dsmm::dense_view(a.q.data(), {6, 1, 8}), dsmm::dense_view(a.key.data(), {3, 1, 8}),
-               dsmm::dense_view(a.v.data(), {3, 1, 8}), a.f, dsmm::dense_view(y.data(), {6, 1, 8}), 0, 6,
-               reinterpret_cast<std::byte*>(scratch.data()));
+  a.run(k::attention_kernel_of<k::attention_impl::generic>, s, dsmm::dense_view(y.data(), {6, 1, 8}), 6);
   CHECK(std::all_of(y.begin(), y.begin() + 24, [](std::uint8_t v) { return v == 100; }));
   CHECK_FALSE(std::all_of(y.begin() + 24, y.end(), [](std::uint8_t v) { return v == 100; }));
+}
+
+TEST_CASE("every variant gives the bits of the specification, whatever rows a call takes") {
+  std::uint64_t hash = 0;
+  for (const attention_case& s : {attention_case{6, 1, 64, 1, 0, false, false, false},
+                                  {7, 33, 64, 1, 0, false, false, false},
+                                  {13, 197, 384, 6, 0, false, false, false},
+                                  {20, 70, 36, 2, 0, false, false, false},
+                                  {9, 64, 10, 1, 0, false, false, false},
+                                  {12, 31, 160, 2, 0, true, false, false},
+                                  {40, 9, 96, 3, 0, true, false, false},
+                                  {6, 300, 28, 4, 0, false, false, false},
+                                  {8, 40, 16, 2, 9, true, true, true}}) {
+    CAPTURE(s.tq);
+    CAPTURE(s.tk);
+    const attention_data a(s);
+    golden::guarded<std::uint8_t> expected({s.tq, 1, s.depth}, (s.depth + 3) / 4 * 4, 5);
+    a.run(k::attention_kernel_of<k::attention_impl::generic>, s, expected.view, 3);
+    hash = golden::hash(expected.buffer, hash);
+    k::attention_variants::for_each([&]<class V>(std::type_identity<V>) {
+      CAPTURE(dsmm::to_string(V::required));
+      if (!dsmm::has_isa(V::required) || !V::takes(a.call(s, expected.view))) return;
+      for (const std::int32_t at_once : {1, 5, 6, 48}) {
+        golden::guarded<std::uint8_t> y({s.tq, 1, s.depth}, (s.depth + 3) / 4 * 4, 5);
+        a.run(k::attention_kernel_of<V>, s, y.view, at_once);
+        CHECK(y.buffer == expected.buffer);
+      }
+    });
+  }
+  golden::check("attention.heads", hash);
+}
+
+TEST_CASE("every variant keeps far scores, ties and the ends of u8") {
+  const attention_case s{8, 45, 64, 1, 0, false, false, false};
+  attention_data a(s);
+  for (const std::uint8_t extreme : {std::uint8_t{0}, std::uint8_t{255}, std::uint8_t{128}}) {
+    std::fill(a.q.begin(), a.q.begin() + 256, extreme);
+    std::fill(a.key.begin(), a.key.begin() + 640, extreme);
+    std::fill(a.key.begin() + 640, a.key.begin() + 1280, static_cast<std::uint8_t>(255 - extreme));
+    for (const float scale : {0.4f, 0.03f, 0.0001f}) {  // of scores: one key wins, several do, all do
+      const dsmm::quantization q{scale, extreme}, key{0.03f, 3};
+      REQUIRE(k::make_attention_factors(s.depth, q, key, qv, qy, a.f));
+      std::vector<std::uint8_t> expected(512), y(512);
+      a.run(k::attention_kernel_of<k::attention_impl::generic>, s, dsmm::dense_view(expected.data(), {8, 1, 64}), 8);
+      k::attention_variants::for_each([&]<class V>(std::type_identity<V>) {
+        CAPTURE(dsmm::to_string(V::required));
+        const auto view = dsmm::dense_view(y.data(), {8, 1, 64});
+        if (!dsmm::has_isa(V::required) || !V::takes(a.call(s, view))) return;
+        a.run(k::attention_kernel_of<V>, s, view, 8);
+        CHECK(y == expected);
+      });
+    }
+  }
 }
 
 TEST_CASE("constants that do not fit are refused") {

@@ -90,3 +90,22 @@ TEST_CASE("few channels, dense or not, give the same bytes") {
       CHECK(dense.halo_untouched());
     }
 }
+
+TEST_CASE("quantize of three channels side by side, at any width, gives what each value alone gives") {
+  for (const std::int32_t width : {1, 15, 16, 17, 37, 64}) {
+    const dsmm::extents shape{3, width, 3};
+    std::vector<float> x = golden::random_f32(static_cast<std::size_t>(9 * width), 4, -2.0f, 2.0f);
+    x[2] = NAN;
+    x.back() = INFINITY;
+    const float scale[] = {10.0f, 50.0f, 90.0f}, offset[] = {128.0f, 100.0f, 7.5f};
+    golden::guarded<std::uint8_t> y(shape, 4, 200);
+    k::quantize(dsmm::dense_view(x.data(), shape), scale, offset, y.view, 12, 0, 3);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const auto pixel = static_cast<std::int32_t>(i / 3);
+      const std::size_t c = i % 3;
+      CHECK(y.view.at(pixel / width, pixel % width)[c] == k::round_to_u8(std::fma(x[i], scale[c], offset[c]), 12));
+    }
+    CHECK(y.halo_untouched());
+    CHECK(y.padding_is(12));
+  }
+}

@@ -129,7 +129,8 @@ TEST_CASE("pointwise ops") {
   CHECK(rewired("up", 0, "r") == errc::dtype_mismatch);
   CHECK(rewired("sigmoid", 0, "has_series") == errc::dtype_mismatch);
   CHECK(rewired("sigmoid", 1, "edges") == errc::shape_mismatch);
-  CHECK(rewired("norm", 0, "has_series") == errc::dtype_mismatch);
+  CHECK(rewired("norm", 0, "norm.gamma") == errc::dtype_mismatch);
+  CHECK(rewired("norm", 0, "has_series") == errc::shape_mismatch);  // f32 may be normalised too, of 8 channels
   CHECK(rewired("norm", 1, "conv.b") == errc::shape_mismatch);
   CHECK(rewired("norm", 2, "window") == errc::shape_mismatch);
   CHECK(rewired("softmax", 0, "h") == errc::dtype_mismatch);

@@ -13,6 +13,7 @@
 #include "dsmm/kernels/pad_channels.hpp"
 #if DSMM_X86
 #include "dsmm/kernels/lut/x86_avx2.hpp"
+#include "dsmm/kernels/lut/x86_avx512bw.hpp"
 #include "dsmm/kernels/lut/x86_avx512vbmi.hpp"
 #elif DSMM_ARM64
 #include "dsmm/kernels/lut/arm_neon.hpp"
@@ -22,7 +23,8 @@
 namespace dsmm::inline DSMM_ABI::kernels {
 
 #if DSMM_X86
-using lut_variants = kernel_list<lut_impl::x86_avx512vbmi, lut_impl::x86_avx2, lut_impl::generic>;
+using lut_variants =
+    kernel_list<lut_impl::x86_avx512vbmi, lut_impl::x86_avx512bw, lut_impl::x86_avx2, lut_impl::generic>;
 #elif DSMM_ARM64
 using lut_variants = kernel_list<lut_impl::arm_neon, lut_impl::generic>;
 #else

@@ -82,13 +82,15 @@ private:
 
   void step(const lowered_op& op, const lowered_step& s, const u8_table_values& table) {
     name_ = std::string_view(op.name).substr(0, format::max_name);
-    if (s.how == runs_as::view) return;
+    if (s.how == runs_as::view || s.how == runs_as::absorbed) return;
     if (s.how == runs_as::general) return general(op);
     const std::uint32_t y = op.outputs[0];
     const layout& to = *plan_.layouts[y];
     if (s.how == runs_as::layer) return layer(plan_.layers[s.layer], layers_[s.layer]);
+    if (s.how == runs_as::layer_norm) return layer_norm(op, s, to);
     std::vector<std::uint32_t> in;
-    for (const std::uint32_t v : s.x) in.push_back(u8(v, s.how == runs_as::table ? *plan_.layouts[v] : wanted(v, to)));
+    const bool as_it_lies = s.how == runs_as::table || s.how == runs_as::attention;
+    for (const std::uint32_t v : s.x) in.push_back(u8(v, as_it_lies ? *plan_.layouts[v] : wanted(v, to)));
     u8_[y] = w_.value("", dtype::u8, to.shape, grid(y));
     switch (s.how) {
       case runs_as::max_pool: return w_.op(op_kind::max_pool, name_, in, out(u8_[y]), s.attributes);
@@ -97,6 +99,10 @@ private:
       case runs_as::mul: return w_.op(op_kind::mul, name_, {in[0], in[1]}, {u8_[y]}, {s.relu ? 1 : 0});
       case runs_as::concat: return w_.op(op_kind::concat, name_, in, out(u8_[y]), s.attributes);
       case runs_as::resize: return w_.op(op_kind::resize, name_, in, out(u8_[y]), s.attributes);
+      case runs_as::attention: {
+        in.resize(5, format::no_tensor);  // no relative positions
+        return w_.op(op_kind::attention, name_, in, out(u8_[y]), s.attributes);
+      }
       default: break;
     }
     const std::uint32_t constant = w_.constant<std::int32_t>("", {256}, table);
@@ -193,13 +199,26 @@ private:
     if (const auto pixels = pixels_.find(v); pixels != pixels_.end()) return own_[key] = from_pixels(v, pixels->second);
     if (plan_.layouts[v] && u8_[root] != format::no_tensor)
       if (const auto p = picked(*plan_.layouts[v], want)) return own_[key] = pick(v, *p, want);
-    const std::uint32_t hwc = w_.value("", dtype::f32, want.shape);
+    return own_[key] = to_u8(real(v, want), v, want.shape, 1.0f, {}, {});
+  }
+
+  /// v as a dense f32 tensor that lies like `want`.
+  std::uint32_t real(std::uint32_t v, const layout& want) {
+    const std::uint32_t from = plain(v), hwc = w_.value("", dtype::f32, want.shape);
     const auto strides = plain_strides(want, g_.values[v].dims);
     std::vector<std::int32_t> a(7, 0);
     for (std::size_t k = 0; k < 3 && strides; ++k) a[1 + k] = static_cast<std::int32_t>((*strides)[k]);
-    const std::uint32_t from = plain(v);
     w_.op(op_kind::nd_copy, name_, out(from), out(hwc), a);
-    return own_[key] = to_u8(hwc, v, want.shape, 1.0f, {}, {});
+    return hwc;
+  }
+
+  void layer_norm(const lowered_op& op, const lowered_step& s, const layout& to) {
+    const std::uint32_t x = real(op.inputs[0], to), y = op.outputs[0];
+    const dim_list c{to.shape.c};
+    const std::uint32_t gamma = w_.constant("", dtype::f32, file_dims(c), g_.values[op.inputs[1]].bytes);
+    const std::uint32_t beta = w_.constant("", dtype::f32, file_dims(c), g_.values[op.inputs[2]].bytes);
+    u8_[y] = w_.value("", dtype::u8, to.shape, grid(y));
+    w_.op(op_kind::layer_norm, name_, std::array{x, gamma, beta}, out(u8_[y]), s.attributes);
   }
 
   /// f32 (H, W, C) to the grid of v, normalised by channel on the way.

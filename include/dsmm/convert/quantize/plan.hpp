@@ -13,6 +13,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
+#include "dsmm/convert/quantize/attention.hpp"
 #include "dsmm/convert/quantize/layer.hpp"
 #include "dsmm/convert/quantize/layout.hpp"
 #include "dsmm/convert/quantize/unfuse.hpp"
@@ -31,7 +32,10 @@ enum class runs_as : std::uint8_t {
   mul,
   concat,
   resize,
-  table,  ///< of one value, or of one value and a constant: a table of 256 results
+  table,       ///< of one value, or of one value and a constant: a table of 256 results
+  attention,   ///< of q, k and v: the product that ends it
+  layer_norm,  ///< of an f32 value that only layers read
+  absorbed,    ///< nowhere: part of an attention
 };
 
 struct lowered_step {
@@ -57,7 +61,8 @@ namespace quantize_impl {
 
 class planner {
 public:
-  planner(const lowered_graph& g, std::span<const std::uint8_t> general) : g_(g), general_(general) {
+  planner(const lowered_graph& g, std::span<const std::uint8_t> general, std::span<const attention_pattern> attention)
+      : g_(g), general_(general), attention_(attention) {
     const std::size_t n = g.values.size();
     plan_.steps.resize(g.ops.size());
     plan_.layouts.resize(n);
@@ -70,12 +75,13 @@ public:
 
   quantize_plan run() {
     readers_.assign(g_.values.size(), 0);
-    for (const lowered_op& op : g_.ops)
-      for (const std::uint32_t v : op.inputs)
-        if (v != no_value) ++readers_[v];
+    readers_of_.resize(g_.values.size());
+    for (std::size_t i = 0; i < g_.ops.size(); ++i)
+      for (const std::uint32_t v : g_.ops[i].inputs)
+        if (v != no_value) ++readers_[v], readers_of_[v].push_back(i);
     for (const lowered_port& p : g_.outputs) ++readers_[p.value];
     for (std::size_t i = 0; i < g_.ops.size(); ++i)
-      if (i >= general_.size() || general_[i] == 0) consider(g_.ops[i], plan_.steps[i]);
+      if (!is_general(i) && !heads(i)) consider(g_.ops[i], plan_.steps[i]);
     drop_unread();
     tie_grids();
     return std::move(plan_);
@@ -86,6 +92,8 @@ private:
   bool is_f32(std::uint32_t v) const { return v != no_value && g_.values[v].type == dtype::f32; }
   const std::optional<layout>& at(std::uint32_t v) const { return plan_.layouts[v]; }
   bool is_constant(std::uint32_t v) const { return v != no_value && g_.values[v].is_constant; }
+
+  bool is_general(std::size_t i) const { return i < general_.size() && general_[i] != 0; }
 
   /// The value lies in memory as the tensor of its own dimensions would.
   bool is_image(std::uint32_t v) const {
@@ -107,9 +115,39 @@ private:
       case op_kind::nd_resize: to = resize(op, step); break;
       case op_kind::nd_unary: to = unary(op, step); break;
       case op_kind::nd_binary: to = binary(op, step); break;
+      case op_kind::nd_layer_norm: to = layer_norm(op, step); break;
       default: return;
     }
     if (step.how != runs_as::general) plan_.layouts[y] = std::move(to);
+  }
+
+  /// Heads side by side in (T, 1, heads * depth), as attention reads them.
+  static layout side_by_side(std::size_t rank, std::int64_t heads, std::int64_t steps, std::int64_t depth,
+                             bool turned) {
+    layout l;
+    l.shape = {static_cast<std::int32_t>(steps), 1, static_cast<std::int32_t>(heads * depth)};
+    l.dims.resize(rank);
+    l.dims[rank - 3] = layout_impl::one(heads, depth);
+    l.dims[rank - 2] = turned ? layout_impl::one(depth, 1) : layout_impl::one(steps, heads * depth);
+    l.dims[rank - 1] = turned ? layout_impl::one(steps, heads * depth) : layout_impl::one(depth, 1);
+    return l;
+  }
+
+  /// Whether op `index` ends an attention of values that lie as the integer op wants them.
+  bool heads(std::size_t index) {
+    const auto p = std::find_if(attention_.begin(), attention_.end(),
+                                [&](const attention_pattern& a) { return a.product == index; });
+    if (p == attention_.end() || is_general(p->scores) || is_general(p->softmax)) return false;
+    const auto lies = [&](std::uint32_t v, std::int64_t steps, bool turned) {
+      return at(v) && *at(v) == side_by_side(dims(v).size(), p->heads, steps, p->depth, turned);
+    };
+    if (!lies(p->q, p->queries, false) || !lies(p->k, p->keys, p->k_turned) || !lies(p->v, p->keys, false))
+      return false;
+    const std::uint32_t y = g_.ops[index].outputs[0];
+    plan_.steps[p->scores].how = plan_.steps[p->softmax].how = runs_as::absorbed;
+    plan_.steps[index] = {runs_as::attention, no_value, {p->q, p->k, p->v}, {static_cast<std::int32_t>(p->heads), 0}};
+    plan_.layouts[y] = side_by_side(dims(y).size(), p->heads, p->queries, p->depth, false);
+    return true;
   }
 
   std::optional<layout> weighted(const lowered_op& op, lowered_step& step) {
@@ -210,6 +248,36 @@ private:
     return channels_first(dims(y));
   }
 
+  /// Whether only products with constants read v, directly or through copies.
+  bool feeds_layers(std::uint32_t v) const {
+    for (const lowered_port& p : g_.outputs)
+      if (p.value == v) return false;
+    for (const std::size_t k : readers_of_[v]) {
+      const lowered_op& op = g_.ops[k];
+      const bool product = op.kind == op_kind::nd_matmul && op.inputs[0] == v && is_constant(op.inputs[1]);
+      if (!product && (op.kind != op_kind::nd_copy || !feeds_layers(op.outputs[0]))) return false;
+    }
+    return !readers_of_[v].empty();
+  }
+
+  /// nd_layer_norm over the last axis: first axis, epsilon, rms. Residual sums before it stay in f32: their few loud
+  /// channels would blur the others on a common grid.
+  std::optional<layout> layer_norm(const lowered_op& op, lowered_step& step) {
+    const std::uint32_t x = op.inputs[0], y = op.outputs[0];
+    const auto is_row = [&](std::size_t i) {
+      return op.inputs.size() > i && is_constant(op.inputs[i]) && is_f32(op.inputs[i]) &&
+             count_of(dims(op.inputs[i])) == dims(x).back();
+    };
+    const float epsilon = real_of(op.attributes[1]);
+    const auto to = rows_of(dims(y));
+    const bool by_row = op.attributes[0] == static_cast<std::int32_t>(dims(x).size()) - 1 && op.attributes[2] == 0;
+    if (!to || !by_row || is_constant(x) || !is_row(1) || !is_row(2) || dims(x).back() > 4096 ||
+        !(epsilon >= 0x1p-126f && epsilon <= 1.0f) || !feeds_layers(y))
+      return std::nullopt;
+    step = {runs_as::layer_norm, no_value, {}, {op.attributes[1]}};
+    return to;
+  }
+
   std::optional<layout> unary(const lowered_op& op, lowered_step& step) {
     const std::uint32_t x = op.inputs[0], y = op.outputs[0];
     if (!at(x) || at(x)->offset != 0 || at(x)->shape.count() != count_of(dims(x))) return std::nullopt;
@@ -261,6 +329,8 @@ private:
         if (need[y]) need[s.x[0]] = true;
         continue;
       }
+      if (s.how == runs_as::absorbed) continue;
+      if (s.how == runs_as::attention) need[y] = true;  // always u8, like a layer's input
       if (s.how != runs_as::general && s.how != runs_as::layer && !need[y]) {
         s = {};
         plan_.layouts[y].reset();
@@ -305,8 +375,10 @@ private:
 
   const lowered_graph& g_;
   std::span<const std::uint8_t> general_;
+  std::span<const attention_pattern> attention_;
   quantize_plan plan_;
   std::vector<std::uint32_t> readers_;                         // by value
+  std::vector<std::vector<std::size_t>> readers_of_;           // the ops, by value
   std::map<std::uint32_t, lowered_step*> sums_;                // by result: additions and products
 };
 
@@ -314,9 +386,11 @@ private:
 
 /// Chooses for each op whether it runs on integers. Layers with constant weights always do; what only moves or combines
 /// values does where it lies between two layers.
-/// general  by op: not 0 for ops that must stay in f32; may be shorter than the list of ops.
-inline quantize_plan plan_lowering(const lowered_graph& g, std::span<const std::uint8_t> general = {}) {
-  return quantize_impl::planner(g, general).run();
+/// general    by op: not 0 for ops that must stay in f32; may be shorter than the list of ops.
+/// attention  find_attention() of the graph, to run on integers where q, k and v lie as its op wants them.
+inline quantize_plan plan_lowering(const lowered_graph& g, std::span<const std::uint8_t> general = {},
+                                   std::span<const attention_pattern> attention = {}) {
+  return quantize_impl::planner(g, general, attention).run();
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert

@@ -16,16 +16,19 @@
 #include "dsmm/convert/calibrate/read_graph.hpp"
 #include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/quantize/agreement.hpp"
+#include "dsmm/convert/quantize/attention.hpp"
 #include "dsmm/convert/quantize/calibrate.hpp"
 #include "dsmm/convert/quantize/emit_integer.hpp"
 #include "dsmm/convert/quantize/equalize.hpp"
 #include "dsmm/convert/quantize/input_form.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/convert/quantize/rounding.hpp"
+#include "dsmm/convert/quantize/smooth.hpp"
 #include "dsmm/convert/quantize/split_channels.hpp"
 #include "dsmm/convert/quantize/tune_grids.hpp"
 #include "dsmm/convert/quantize/unfuse.hpp"
 #include "dsmm/core/result.hpp"
+#include "dsmm/kernels/attention.hpp"
 #include "dsmm/model/model.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
@@ -92,6 +95,7 @@ public:
     unfuse(plain_);
     reference_ = plain_;
     expose_logits(reference_);
+    prepare_attention(plain_);
     plan();
     if (plan_.layers.empty())
       return failure{errc::unsupported, "the model has no convolution or product with constant weights to quantize"};
@@ -99,6 +103,9 @@ public:
       if (auto ok = check_pixels(); !ok) return ok.error();
     if (options_.equalize > 0) {
       if (auto ok = equalize(plain_, plan_, samples_, options_.equalize, options_.run, options_.progress); !ok)
+        return ok.error();
+      plan();
+      if (auto ok = smooth(plain_, plan_, samples_, options_.equalize, options_.run, options_.progress); !ok)
         return ok.error();
       plan();
     }
@@ -117,7 +124,12 @@ public:
 
 private:
   void plan() {
-    plan_ = plan_lowering(plain_);
+    std::vector<attention_pattern> attention = find_attention(plain_);
+    std::erase_if(attention, [&](const attention_pattern& p) {
+      const std::uint32_t y = plain_.ops[p.product].outputs[0];
+      return std::find(coarse_.begin(), coarse_.end(), y) != coarse_.end();
+    });
+    plan_ = plan_lowering(plain_, {}, attention);
     g_ = plain_;
     expose_logits(g_);
   }
@@ -130,17 +142,40 @@ private:
     return {};
   }
 
+  /// Finds attention whose scores take steps too coarse for the integer softmax; it stays in f32 from the next plan on.
+  bool any_coarse(const std::vector<quantization>& grids) {
+    const std::size_t before = coarse_.size();
+    const auto grid = [&](std::uint32_t v) { return grids[plan_.grids[plan_.roots[v]]]; };
+    for (std::size_t i = 0; i < plain_.ops.size(); ++i) {
+      const lowered_step& s = plan_.steps[i];
+      if (s.how != runs_as::attention) continue;
+      const std::uint32_t y = plain_.ops[i].outputs[0];
+      kernels::attention_factors f;
+      f.heads = s.attributes[0];
+      if (!kernels::make_attention_factors(plan_.layouts[s.x[0]]->shape.c, grid(s.x[0]), grid(s.x[1]), grid(s.x[2]),
+                                           grid(y), f))
+        coarse_.push_back(y);
+    }
+    return coarse_.size() != before;
+  }
+
   /// Everything that follows from running the fp32 model: slices, grids, what rounding needs to know.
   result<void> look() {
     const bool moments = options_.second_order || options_.bits == 4;
     if (options_.method != range_method::output) {
       if (auto ok = calibrate_moments(moments); !ok) return ok;
       grids_ = choose_grids(plan_, seen_, options_.method, options_.percentile);
-      return {};
+      if (!any_coarse(grids_)) return {};
+      plan();
+      return look();
     }
     if (auto ok = calibrate_moments(false); !ok) return ok;
     grids_ = choose_grids(plan_, seen_, range_method::mse, options_.percentile);
     const auto whole = choose_grids(plan_, seen_, range_method::output, options_.percentile);
+    if (any_coarse(whole)) {
+      plan();
+      return look();
+    }
     auto noise = tune_grids(g_, plan_, samples_, seen_, grids_, whole, options_.tune_samples, options_.run,
                             options_.progress);
     if (!noise) return noise.error();
@@ -347,6 +382,7 @@ private:
   quantize_plan plan_;
   calibration seen_;
   std::vector<quantization> grids_;
+  std::vector<std::uint32_t> coarse_;  // results of attention that stays in f32
   std::vector<u8_table_values> tables_;
   std::vector<rounded_layer> rounded_;
 };

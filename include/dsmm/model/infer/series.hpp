@@ -16,7 +16,8 @@ namespace dsmm::inline DSMM_ABI::infer_impl {
 
 inline result<output_form> layer_norm(const op_scope& op) noexcept {
   const format::tensor_row& x = op.input(0);
-  if (!is_data(x, dtype::u8)) return op.fail(errc::dtype_mismatch, "layer_norm: input must be u8");
+  if (!is_data(x, dtype::u8) && !is_data(x, dtype::f32))
+    return op.fail(errc::dtype_mismatch, "layer_norm: input must be u8 or f32");
   if (x.dims[2] > 4096) return op.fail(errc::too_large, "layer_norm: more than 4096 channels");
   if (!is_vector(op.input(1), dtype::f32, x.dims[2]) || !is_vector(op.input(2), dtype::f32, x.dims[2]))
     return op.fail(errc::shape_mismatch, "layer_norm: gamma and beta must be f32, one per channel");
