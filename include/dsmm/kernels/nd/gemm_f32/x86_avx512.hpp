@@ -20,9 +20,9 @@ struct x86_avx512 {
 
   template <int R, part P>
   DSMM_TARGET("avx512f")
-  static void tile(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row, bool first,
-                   std::int64_t count) noexcept {
-    run<P>(std::make_integer_sequence<int, R>{}, a, b, depth, c, row, first, count);
+  static void tile(const float* a, const float* b, std::ptrdiff_t pitch, std::size_t depth, float* c,
+                   std::ptrdiff_t row, bool first, std::int64_t count) noexcept {
+    run<P>(std::make_integer_sequence<int, R>{}, a, b, pitch, depth, c, row, first, count);
   }
 
 private:
@@ -44,13 +44,13 @@ private:
 
   template <part P, int... r>
   [[gnu::always_inline]] DSMM_TARGET("avx512f") static inline void run(std::integer_sequence<int, r...>, const float* a,
-                                                                       const float* b, std::size_t depth, float* c,
-                                                                       std::ptrdiff_t row, bool first,
-                                                                       std::int64_t count) noexcept {
+                                                                       const float* b, std::ptrdiff_t pitch,
+                                                                       std::size_t depth, float* c, std::ptrdiff_t row,
+                                                                       bool first, std::int64_t count) noexcept {
     const __mmask16 m0 = first_lanes(count), m1 = first_lanes(count - 16);
     __m512 low[] = {(first ? _mm512_setzero_ps() : load<P>(c + r * row, m0))...};
     if constexpr (P == part::half) {
-      for (std::size_t k = 0; k < depth; ++k, a += rows, b += columns) {
+      for (std::size_t k = 0; k < depth; ++k, a += rows, b += pitch) {
         const __m512 b0 = _mm512_loadu_ps(b);
         ((low[r] = _mm512_fmadd_ps(_mm512_set1_ps(a[r]), b0, low[r])), ...);
       }
@@ -58,8 +58,10 @@ private:
       return;
     }
     __m512 high[] = {(first ? _mm512_setzero_ps() : load<P>(c + r * row + 16, m1))...};
-    for (std::size_t k = 0; k < depth; ++k, a += rows, b += columns) {
+    for (std::size_t k = 0; k < depth; ++k, a += rows, b += pitch) {
       const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
+      __builtin_prefetch(b + columns);  // the next panel, where they lie side by side
+      __builtin_prefetch(b + columns + 16);
       ((low[r] = _mm512_fmadd_ps(_mm512_set1_ps(a[r]), b0, low[r]),
         high[r] = _mm512_fmadd_ps(_mm512_set1_ps(a[r]), b1, high[r])),
        ...);
