@@ -20,11 +20,14 @@ inline std::int64_t direct_packed(const direct_kernel& v, const conv_shape& s) n
   return (s.out_channels + v.columns - 1) / v.columns * v.columns * s.depth();
 }
 
+/// Channels that are missing in the last panel are left as they are.
 inline void direct_pack(const direct_kernel& v, const conv_shape& s, const float* w, float* to) noexcept {
-  const gemm_kernel panels{v.columns, 0, nullptr, nullptr, nullptr};
-  for (std::int64_t g = 0; g < s.groups; ++g)
-    gemm_pack_rows(panels, w + g * s.out_channels * s.depth(), s.depth(), 1, s.out_channels, s.depth(),
-                   to + g * direct_packed(v, s));
+  const std::int64_t depth = s.depth();
+  for (std::int64_t o = 0; o < s.groups * s.out_channels; ++o) {
+    const std::int64_t channel = o % s.out_channels, lane = channel % v.columns;
+    float* const panel = to + o / s.out_channels * direct_packed(v, s) + (channel - lane) * depth + lane;
+    for (std::int64_t k = 0; k < depth; ++k) panel[k * v.columns] = w[o * depth + k];
+  }
 }
 
 /// Whether pixels are broadcast rather than columns written: by multiply-adds that are computed in vain, and what goes

@@ -28,6 +28,7 @@ using gemm_variants = kernel_list<gemm_impl::generic>;
 struct gemm_kernel {
   std::int64_t rows, columns;
   const gemm_impl::tile_function *all, *some, *half;
+  gemm_impl::pack_function pack;
 
   gemm_impl::tile_function tile(std::int64_t tile_rows, std::int64_t count) const noexcept {
     return (count == columns ? all : 2 * count <= columns ? half : some)[tile_rows - 1];
@@ -35,9 +36,12 @@ struct gemm_kernel {
 };
 
 template <class V>
-inline constexpr gemm_kernel gemm_kernel_of{V::rows, V::columns, gemm_impl::tiles_of<V, gemm_impl::part::all>.data(),
+inline constexpr gemm_kernel gemm_kernel_of{V::rows,
+                                            V::columns,
+                                            gemm_impl::tiles_of<V, gemm_impl::part::all>.data(),
                                             gemm_impl::tiles_of<V, gemm_impl::part::some>.data(),
-                                            gemm_impl::tiles_of<V, gemm_impl::part::half>.data()};
+                                            gemm_impl::tiles_of<V, gemm_impl::part::half>.data(),
+                                            &V::pack};
 
 inline const gemm_kernel& gemm_kernel_for(isa level) noexcept {
   return *gemm_variants::choose(
@@ -57,13 +61,14 @@ inline std::int64_t gemm_packed_rows(const gemm_kernel& v, std::int64_t m, std::
 /// not written: no tile reads it.
 inline void gemm_pack_rows(const gemm_kernel& v, const float* a, std::ptrdiff_t row, std::ptrdiff_t step,
                            std::int64_t m, std::int64_t k, float* packed) noexcept {
-  constexpr std::int64_t block = 16;  // steps of all rows of a panel that stay in the first cache
   for (std::int64_t p = 0; p < m; p += v.rows, packed += v.rows * k) {
     const std::int64_t rows = std::min(v.rows, m - p);
-    for (std::int64_t i0 = 0; i0 < k; i0 += block)
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t i = i0; i < std::min(i0 + block, k); ++i)
-          packed[i * v.rows + r] = a[(p + r) * row + i * step];
+    if (step == 1 && k != 0) {
+      v.pack(a + p * row, row, rows, k, packed);
+      continue;
+    }
+    for (std::int64_t i = 0; i < k; ++i)
+      for (std::int64_t r = 0; r < rows; ++r) packed[i * v.rows + r] = a[(p + r) * row + i * step];
   }
 }
 

@@ -13,6 +13,7 @@
 #include "dsmm/kernels/nd/gemm_f32.hpp"
 #include "dsmm/kernels/nd/nest.hpp"
 #include "dsmm/kernels/nd/unary.hpp"
+#include "dsmm/kernels/nd/unary_rows.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
@@ -103,9 +104,11 @@ struct finish {
           for (std::int64_t j = 0; j < count; ++j) out[j] = binary_impl::plus(out[j], add[j * step]);
         }
       }
-      if constexpr (std::is_floating_point_v<T>)
+      if constexpr (std::is_same_v<T, double>)
         if (act != unary_fn::identity) unary_real(act, act_alpha, act_beta, out, out, static_cast<std::size_t>(count));
     }
+    if constexpr (std::is_same_v<T, float>)
+      if (act != unary_fn::identity) unary_rows(act, act_alpha, act_beta, at, row, rows, count);
   }
 };
 

@@ -74,14 +74,22 @@ template <unary_fn f>
   else return v;
 }
 
+/// Functions whose polynomials outweigh loads and stores.
+constexpr bool is_long(unary_fn f) noexcept {
+  using enum unary_fn;
+  return f == sigmoid || f == silu || f == tanh || f == gelu || f == gelu_tanh || f == erf || f == exp || f == mish;
+}
+
 using map_function = void (*)(float a, float b, const float* x, float* y, std::size_t n) noexcept;
 
 /// y[i] = f(x[i]); x may be y.
 template <unary_fn f>
 void map(float a, float b, const float* x, float* y, std::size_t n) noexcept {
-  with_avx2([ a, b, x, y, n ]() __attribute__((always_inline)) {
+  const auto loop = [ a, b, x, y, n ]() __attribute__((always_inline)) {
     for (std::size_t i = 0; i < n; ++i) y[i] = one<f>(x[i], a, b);
-  });
+  };
+  if constexpr (is_long(f)) with_avx512(loop);
+  else with_avx2(loop);
 }
 
 inline constexpr auto maps = []<std::size_t... f>(std::index_sequence<f...>) {

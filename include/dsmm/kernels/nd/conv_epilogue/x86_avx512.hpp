@@ -10,6 +10,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
 #include "dsmm/kernels/nd/conv_epilogue/generic.hpp"
+#include "dsmm/kernels/nd/unary_rows.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::nd::conv_impl {
 
@@ -52,8 +53,7 @@ struct x86_avx512 {
         _mm512_mask_storeu_ps(at, lanes, v);
       }
     }
-    for (std::int64_t r = 0; r < rows && !local.plain(); ++r)
-      unary_real(local.act, local.alpha, local.beta, y + r * pitch, y + r * pitch, static_cast<std::size_t>(count));
+    if (!local.plain()) unary_rows(local.act, local.alpha, local.beta, y, pitch, rows, count);
   }
 
   DSMM_TARGET("avx512f")

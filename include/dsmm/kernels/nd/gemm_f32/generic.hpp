@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -18,13 +19,30 @@ namespace dsmm::inline DSMM_ABI::kernels::nd::gemm_impl {
 using tile_function = void (*)(const float* a, const float* b, std::ptrdiff_t pitch, std::size_t depth, float* c,
                                std::ptrdiff_t row, bool first, std::int64_t count) noexcept;
 
+/// Writes one panel of rows: packed[i * V::rows + r] = a[r * row + i] for r < count <= V::rows and i < k.
+using pack_function = void (*)(const float* a, std::ptrdiff_t row, std::int64_t count, std::int64_t k,
+                               float* packed) noexcept;
+
 /// How much of a panel a tile writes.
 enum class part { all, some, half };  ///< half: the first half or less, and only that is computed
+
+template <int Rows>
+inline void pack_blocks(const float* a, std::ptrdiff_t row, std::int64_t count, std::int64_t k,
+                        float* packed) noexcept {
+  constexpr std::int64_t block = 16;  // steps of all rows of a panel that stay in the first cache
+  for (std::int64_t i0 = 0; i0 < k; i0 += block)
+    for (std::int64_t r = 0; r < count; ++r)
+      for (std::int64_t i = i0; i < std::min(i0 + block, k); ++i) packed[i * Rows + r] = a[r * row + i];
+}
 
 /// The specification. A build for a target with fused multiply-add turns it into vectors by itself.
 struct generic {
   static constexpr isa required = isa::generic;
   static constexpr int rows = 4, columns = 16;
+
+  static void pack(const float* a, std::ptrdiff_t row, std::int64_t count, std::int64_t k, float* packed) noexcept {
+    pack_blocks<rows>(a, row, count, k, packed);
+  }
 
   template <int R, part P>
   static void tile(const float* a, const float* b, std::ptrdiff_t pitch, std::size_t depth, float* c,

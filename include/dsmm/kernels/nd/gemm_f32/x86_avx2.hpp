@@ -18,6 +18,10 @@ struct x86_avx2 {
   static constexpr isa required = isa::x86_avx2;
   static constexpr int rows = 6, columns = 16;
 
+  static void pack(const float* a, std::ptrdiff_t row, std::int64_t count, std::int64_t k, float* packed) noexcept {
+    pack_blocks<rows>(a, row, count, k, packed);
+  }
+
   template <int R, part P>
   DSMM_TARGET("avx2,fma")
   static void tile(const float* a, const float* b, std::ptrdiff_t pitch, std::size_t depth, float* c,
