@@ -18,20 +18,6 @@ inline bool use_avx2() noexcept {
   return use;
 }
 
-inline bool use_avx512() noexcept {
-  static const bool use = [] {
-    const result<isa> chosen = selected_isa();
-    return chosen && covers(*chosen, isa::x86_avx512bw);
-  }();
-  return use;
-}
-
-template <class F>
-DSMM_TARGET("avx512f,avx512bw,avx512vl,fma")
-void run_avx512(F f) noexcept {
-  f();
-}
-
 template <class F>
 DSMM_TARGET("avx2,fma")
 void run_avx2(F f) noexcept {  // by value: stores through byte pointers cannot alias what f captured
@@ -51,17 +37,6 @@ template <class F>
   if (math_target_impl::use_avx2()) return math_target_impl::run_avx2(f);
 #endif
   f();
-}
-
-/// As with_avx2(), but from AVX-512 where the selected instruction set has it: for long polynomials with many choices,
-/// which masks make cheaper (tanh 1.06 -> 0.67 ns per element, sigmoid 0.71 -> 0.53; loops that only load, multiply and
-/// store gain nothing. g++ 12 -O3, Zen 4).
-template <class F>
-[[gnu::always_inline]] inline void with_avx512(const F& f) noexcept {
-#if DSMM_X86
-  if (math_target_impl::use_avx512()) return math_target_impl::run_avx512(f);
-#endif
-  with_avx2(f);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels

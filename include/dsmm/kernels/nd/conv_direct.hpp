@@ -105,10 +105,12 @@ inline void direct(const call& c, const conv_shape& s, const float* weights, flo
       const std::int64_t out = (item * s.out_channels + first) * outputs;
       for_pixel_tiles(strip, std::min(strip + share.strip_rows, g.out[1]), g.out[2], v.rows,
                       [&](std::int64_t row, std::int64_t column, std::int64_t pixels, bool two) {
+                        const std::int64_t at = out + row * g.out[2] + column;
+                        float* const y = c.out[0].as<float>() + at;
+                        for (std::int64_t i = 0; i < count; ++i) __builtin_prefetch(y + i * outputs, 1);
                         v.tile(pixels, g.stride[2], two, count)(from + row * g.stride[1] * width + column * g.stride[2],
                                                                 g.stride[1] * width, offsets, w, depth, sums);
-                        const std::int64_t at = out + row * g.out[2] + column;
-                        finish.transposed(after, sums, v.columns, pixels, count, c.out[0].as<float>() + at, outputs, at,
+                        finish.transposed(after, sums, v.columns, pixels, count, y, outputs, at,
                                           group * s.out_channels + first);
                       });
     }

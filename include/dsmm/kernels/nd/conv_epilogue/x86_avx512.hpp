@@ -42,15 +42,18 @@ struct x86_avx512 {
   static void rows(const epilogue& e, float* y, std::int64_t pitch, std::int64_t rows, std::int64_t offset,
                    std::int64_t channel, std::int64_t count) noexcept {
     const epilogue local = e;  // no store to y changes it
-    for (std::int64_t r = 0; r < rows && (local.adds() || local.act == unary_fn::clip); ++r) {
-      const __m512 bias = _mm512_set1_ps(local.bias_of(channel + r));
-      const float* const residual = local.residual_at(offset + r * pitch);
-      for (std::int64_t j = 0; j < count; j += 16) {
-        const __mmask16 lanes = first_lanes(count - j);
-        float* const at = y + r * pitch + j;
-        const __m512 v =
-            settle(local, _mm512_maskz_loadu_ps(lanes, at), bias, residual != nullptr ? residual + j : nullptr, lanes);
-        _mm512_mask_storeu_ps(at, lanes, v);
+    for (std::int64_t j = 0; j < count && (local.adds() || local.act == unary_fn::clip); j += 32) {
+      const __mmask16 m0 = first_lanes(count - j), m1 = first_lanes(count - j - 16);
+      const float* residual = local.residual_at(offset + j);
+      float* at = y + j;
+      for (std::int64_t r = 0; r < rows; ++r, at += pitch) {
+        const __m512 bias = _mm512_set1_ps(local.bias_of(channel + r));
+        const __m512 low = settle(local, _mm512_maskz_loadu_ps(m0, at), bias, residual, m0);
+        const __m512 high =
+            settle(local, _mm512_maskz_loadu_ps(m1, at + 16), bias, residual != nullptr ? residual + 16 : nullptr, m1);
+        _mm512_mask_storeu_ps(at, m0, low);
+        _mm512_mask_storeu_ps(at + 16, m1, high);
+        if (residual != nullptr) residual += pitch;
       }
     }
     if (!local.plain()) unary_rows(local.act, local.alpha, local.beta, y, pitch, rows, count);

@@ -51,8 +51,8 @@ private:
     float* y;
     std::int64_t offset;
 
-    DSMM_TARGET("avx512f")
-    [[gnu::always_inline]] inline void store(std::int64_t at, __m512 v, __mmask16 lanes) const noexcept {
+    [[gnu::always_inline]] DSMM_TARGET("avx512f") inline void store(std::int64_t at, __m512 v,
+                                                                    __mmask16 lanes) const noexcept {
       _mm512_mask_storeu_ps(y + at, lanes, ending::settle(end, v, bias, end.residual_at(offset + at), lanes));
     }
   };
