@@ -38,6 +38,23 @@ struct epilogue {
     return residual != nullptr ? reinterpret_cast<const float*>(residual) + offset : nullptr;
   }
 
+  /// Finishes sums[p][0 .. channels) of pixels, `columns` floats to each, where there is no residual.
+  void apply_pixels(float* sums, std::int64_t columns, std::int64_t pixels, std::int64_t channels,
+                    std::int64_t channel) const noexcept {
+    if (adds()) {
+      const float* const add = bias != nullptr ? reinterpret_cast<const float*>(bias) + channel : nullptr;
+      with_avx2([ sums, columns, pixels, channels, add ]() __attribute__((always_inline)) {
+        for (std::int64_t p = 0; p < pixels; ++p)
+          for (std::int64_t c = 0; c < channels; ++c) sums[p * columns + c] += add != nullptr ? add[c] : 0.0f;
+      });
+    }
+    if (act == unary_fn::identity) return;
+    const bool dense = channels == columns;
+    for (std::int64_t p = 0; p < (dense ? 1 : pixels); ++p)
+      unary_real(act, alpha, beta, sums + p * columns, sums + p * columns,
+                 static_cast<std::size_t>(dense ? pixels * columns : channels));
+  }
+
   /// y[0 .. n) of a plane; `offset` says where in y it lies.
   template <class T>
   void apply(T* y, std::int64_t offset, std::int64_t channel, std::int64_t n) const noexcept {
@@ -82,10 +99,12 @@ struct generic {
   static void transposed(const epilogue& e, float* sums, std::int64_t columns, std::int64_t pixels,
                          std::int64_t channels, float* y, std::int64_t plane, std::int64_t offset,
                          std::int64_t channel) noexcept {
+    const bool late = e.residual != nullptr;
+    if (!late) e.apply_pixels(sums, columns, pixels, channels, channel);
     for (std::int64_t c = 0; c < channels; ++c) {
       float* const to = y + c * plane;
       for (std::int64_t p = 0; p < pixels; ++p) to[p] = sums[p * columns + c];
-      e.apply(to, offset + c * plane, channel + c, pixels);
+      if (late) e.apply(to, offset + c * plane, channel + c, pixels);
     }
   }
 };

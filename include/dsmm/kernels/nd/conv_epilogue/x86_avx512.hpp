@@ -67,17 +67,7 @@ struct x86_avx512 {
     if (!local.plain()) {
       if (local.residual != nullptr)
         return generic::transposed(e, sums, columns, pixels, channels, y, plane, offset, channel);
-      for (std::int64_t c = 0; c < channels && local.adds(); c += 16) {
-        const __mmask16 lanes = first_lanes(channels - c);
-        const __m512 bias = _mm512_maskz_loadu_ps(lanes, reinterpret_cast<const float*>(local.bias) + channel + c);
-        for (std::int64_t p = 0; p < pixels; ++p) {
-          float* const at = sums + p * columns + c;
-          _mm512_storeu_ps(at, _mm512_add_ps(_mm512_loadu_ps(at), bias));
-        }
-      }
-      for (std::int64_t p = 0; p < (channels == columns ? 1 : pixels); ++p)
-        unary_real(local.act, local.alpha, local.beta, sums + p * columns, sums + p * columns,
-                   static_cast<std::size_t>(channels == columns ? pixels * columns : channels));
+      local.apply_pixels(sums, columns, pixels, channels, channel);
       local.act = unary_fn::identity;
       local.bias = nullptr;
     }
