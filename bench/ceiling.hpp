@@ -31,6 +31,22 @@ inline double dot_avx512vnni() noexcept {
   return 4000.0 * 12 * 64 * 2;
 }
 
+/// 12 chains of vfmadd231ps.
+DSMM_TARGET("avx512f")
+inline double fma_avx512() noexcept {
+  const __m512 a = _mm512_set1_ps(0.5f);
+  __m512 c0 = a, c1 = a, c2 = a, c3 = a, c4 = a, c5 = a, c6 = a, c7 = a, c8 = a, c9 = a, c10 = a, c11 = a;
+  for (int i = 0; i < 4000; ++i) {
+    c0 = _mm512_fmadd_ps(c0, a, a), c1 = _mm512_fmadd_ps(c1, a, a), c2 = _mm512_fmadd_ps(c2, a, a);
+    c3 = _mm512_fmadd_ps(c3, a, a), c4 = _mm512_fmadd_ps(c4, a, a), c5 = _mm512_fmadd_ps(c5, a, a);
+    c6 = _mm512_fmadd_ps(c6, a, a), c7 = _mm512_fmadd_ps(c7, a, a), c8 = _mm512_fmadd_ps(c8, a, a);
+    c9 = _mm512_fmadd_ps(c9, a, a), c10 = _mm512_fmadd_ps(c10, a, a), c11 = _mm512_fmadd_ps(c11, a, a);
+    asm volatile("" : "+v"(c0), "+v"(c1), "+v"(c2), "+v"(c3), "+v"(c4), "+v"(c5));
+    asm volatile("" : "+v"(c6), "+v"(c7), "+v"(c8), "+v"(c9), "+v"(c10), "+v"(c11));
+  }
+  return 4000.0 * 12 * 16 * 2;
+}
+
 /// 12 chains of vpmaddwd and vpaddd.
 DSMM_TARGET("avx512f,avx512bw")
 inline double dot_avx512bw() noexcept {
@@ -72,6 +88,14 @@ inline double operations([[maybe_unused]] dsmm::isa level) {
   if (dsmm::covers(level, dsmm::isa::x86_avx512vnni)) return dot_avx512vnni() / best_time([] { dot_avx512vnni(); });
   if (level == dsmm::isa::x86_avx512bw) return dot_avx512bw() / best_time([] { dot_avx512bw(); });
   if (level == dsmm::isa::x86_avx2) return dot_avx2() / best_time([] { dot_avx2(); });
+#endif
+  return 0.0;
+}
+
+/// Operations per second of f32 fused multiply-adds on registers alone, in AVX-512; 0 elsewhere.
+inline double fused_operations() {
+#if DSMM_X86
+  if (dsmm::has_isa(dsmm::isa::x86_avx512bw)) return fma_avx512() / best_time([] { fma_avx512(); });
 #endif
   return 0.0;
 }

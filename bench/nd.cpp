@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // General f32 operators on one core: convolutions of ResNet-18 and MobileNet, matrix products of a transformer, and
 // elementwise functions, for every instruction set that this machine has.
-#include <algorithm>
 #include <bit>
 #include <cstdio>
-#include <ctime>
+#include <utility>
 #include <vector>
 
+#include "bench/ceiling.hpp"
 #include "dsmm/core/rng.hpp"
 #include "dsmm/kernels/nd/binary.hpp"
 #include "dsmm/kernels/nd/conv.hpp"
@@ -21,26 +21,6 @@ namespace {
 using namespace dsmm;
 using kernels::nd::call;
 using kernels::nd::view;
-
-/// Processor time of this thread: what other programs take does not count.
-double seconds() {
-  timespec t{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
-/// The shortest time of one call over 0.3 s.
-template <class F>
-double best_time(F&& f) {
-  f();
-  double best = 1e9;
-  for (const double end = seconds() + 0.3; seconds() < end;) {
-    const double start = seconds();
-    f();
-    best = std::min(best, seconds() - start);
-  }
-  return best;
-}
 
 /// A tensor of random values.
 struct tensor {
@@ -118,6 +98,7 @@ void elements(const char* name, void (*kernel)(const call&) noexcept, int inputs
 }  // namespace
 
 int main() {
+  std::printf("fused multiply-adds of AVX-512 alone: %.1f GFLOP/s\n", 1e-9 * ceiling::fused_operations());
   for (const auto& [level, name, below, here] : isa_rows) {
     if (!here() || (level == isa::generic && isa_rows.size() > 1)) continue;
     convolution(level, "7x7 s2 3->64 224", 3, 64, 224, 7, 2, 1);
@@ -127,8 +108,16 @@ int main() {
     convolution(level, "3x3 256->256 14", 256, 256, 14, 3, 1, 1);
     convolution(level, "3x3 512->512 7", 512, 512, 7, 3, 1, 1);
     convolution(level, "1x1 256->64 56", 256, 64, 56, 1, 1, 1);
+    convolution(level, "3x3 s2 3->32 224", 3, 32, 224, 3, 2, 1);
+    convolution(level, "1x1 16->96 112", 16, 96, 112, 1, 1, 1);
+    convolution(level, "1x1 144->24 56", 144, 24, 56, 1, 1, 1);
+    convolution(level, "1x1 64->384 14", 64, 384, 14, 1, 1, 1);
+    convolution(level, "1x1 576->96 14", 576, 96, 14, 1, 1, 1);
+    convolution(level, "1x1 960->320 7", 960, 320, 7, 1, 1, 1);
     convolution(level, "depthwise 3x3 96 56", 96, 96, 56, 3, 1, 96);
     convolution(level, "depthwise 3x3 s2 96 112", 96, 96, 112, 3, 2, 96);
+    convolution(level, "depthwise 3x3 960 7", 960, 960, 7, 3, 1, 960);
+    convolution(level, "depthwise 7x7 96 56", 96, 96, 56, 7, 1, 96);
     product(level, "197x768 * 768x768 packed", 1, 197, 768, 768, true);
     product(level, "1x512 * 512x1000 packed", 1, 1, 1000, 512, true);
     product(level, "12 x 197x64 * 64x197", 12, 197, 197, 64, false);

@@ -7,82 +7,20 @@
 #include <type_traits>
 
 #include "dsmm/config.hpp"
-#include "dsmm/kernels/math.hpp"
-#include "dsmm/kernels/math_target.hpp"
+#include "dsmm/kernels/nd/conv_direct.hpp"
+#include "dsmm/kernels/nd/conv_epilogue.hpp"
+#include "dsmm/kernels/nd/conv_layer.hpp"
 #include "dsmm/kernels/nd/conv_shape.hpp"
 #include "dsmm/kernels/nd/depthwise_f32.hpp"
 #include "dsmm/kernels/nd/gemm_f32.hpp"
 #include "dsmm/kernels/nd/math64.hpp"
-#include "dsmm/kernels/nd/unary.hpp"
 #include "dsmm/kernels/nd/view.hpp"
-#include "dsmm/kernels/nd/visit.hpp"
 
 /// Convolutions over one to three axes: y = act(sum + bias + residual), each sum one chain of fused multiply-adds over
 /// (channel, tap) in ascending order, in which padding counts as 0.
 namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 namespace conv_impl {
-
-struct conv_shape {
-  window_shape window;
-  std::int64_t batch, groups, in_channels, out_channels;  ///< channels of one group
-
-  explicit conv_shape(const call& c) noexcept {
-    const view &x = c.in[0], &w = c.in[1], &y = c.out[0];
-    const auto spatial = static_cast<std::size_t>(c.attribute(1));
-    window = window_of(c, x, y, spatial, 5);
-    for (std::size_t i = 0; i < spatial; ++i) window.kernel[3 - spatial + i] = w.dims[2 + i];
-    if (window.pointwise()) window.flatten();
-    batch = x.dims[0];
-    groups = c.attribute(0);
-    in_channels = w.dims[1];
-    out_channels = w.dims[0] / groups;
-  }
-  std::int64_t depth() const noexcept { return in_channels * window.taps(); }
-  bool depthwise() const noexcept { return in_channels == 1 && out_channels <= 2 && groups > 1; }
-};
-
-/// What follows the sums. Planes are (batch * channels) x outputs.
-struct epilogue {
-  const std::byte* bias = nullptr;
-  const std::byte* residual = nullptr;
-  unary_fn act = unary_fn::identity;
-  float alpha = 0.0f, beta = 0.0f;
-
-  explicit epilogue(const call& c) noexcept
-      : bias(c.in[2].data),
-        residual(c.in[3].data),
-        act(c.choice<unary_fn>(2)),
-        alpha(c.attribute_f32(3)),
-        beta(c.attribute_f32(4)) {}
-
-  /// y[0 .. n) of a plane; `offset` says where in y it lies.
-  template <class T>
-  void apply(T* y, std::int64_t offset, std::int64_t channel, std::int64_t n) const noexcept {
-    const T add = bias != nullptr ? reinterpret_cast<const T*>(bias)[channel] : T{};
-    const T* const other = residual != nullptr ? reinterpret_cast<const T*>(residual) + offset : nullptr;
-    const bool relu = act == unary_fn::relu;
-    if (bias != nullptr || other != nullptr || relu) {
-      with_avx2([ y, n, add, other, relu ]() __attribute__((always_inline)) {
-        if (other != nullptr && relu)
-          for (std::int64_t i = 0; i < n; ++i) {
-            const T v = y[i] + add + other[i];
-            y[i] = v <= T{} ? T{} : v;
-          }
-        else if (other != nullptr)
-          for (std::int64_t i = 0; i < n; ++i) y[i] = y[i] + add + other[i];
-        else if (relu)
-          for (std::int64_t i = 0; i < n; ++i) {
-            const T v = y[i] + add;
-            y[i] = v <= T{} ? T{} : v;
-          }
-        else
-          for (std::int64_t i = 0; i < n; ++i) y[i] += add;
-      });
-    }
-    if (!relu && act != unary_fn::identity) unary_real(act, alpha, beta, y, y, static_cast<std::size_t>(n));
-  }
-};
 
 /// Rows of a task: enough tasks to share out small pictures, few enough that packing columns again stays cheap.
 inline std::int64_t task_rows(const conv_shape& s, const gemm_kernel& v) noexcept {
@@ -109,25 +47,17 @@ inline float* write_columns(const call& c, const conv_shape& s, const gemm_kerne
   return to;
 }
 
-inline void dense(const call& c, const conv_shape& s) noexcept {
+/// `weights` from nd_conv_pack(), `scratch` as nd_conv_scratch() asks for.
+inline void dense(const call& c, const conv_shape& s, const float* weights, float* scratch) noexcept {
   const gemm_kernel& v = gemm_kernel_for(c.level);
   const std::int64_t outputs = s.window.outputs(), depth = s.depth(),
                      columns = (outputs + gemm_columns - 1) / gemm_columns;
   const std::int64_t rows = task_rows(s, v), row_tasks = (s.out_channels + rows - 1) / rows;
   const std::int64_t packed = gemm_packed_rows(v, s.out_channels, depth);
-  const float* weights = reinterpret_cast<const float*>(c.packed);
-  if (weights == nullptr) {
-    float* const to = reinterpret_cast<float*>(c.scratch);
-    for (std::int64_t g = 0; g < s.groups; ++g)
-      gemm_pack_rows(v, c.in[1].as<const float>() + g * s.out_channels * depth, depth, 1, s.out_channels, depth,
-                     to + g * packed);
-    weights = to;
-  }
-  const float* const written =
-      row_tasks == 1
-          ? nullptr
-          : write_columns(c, s, v, reinterpret_cast<float*>(c.scratch) + (c.packed == nullptr ? s.groups * packed : 0));
+  const bool in_place = s.window.pointwise();  // rows of x are panels already, all but the last
+  const float* const written = row_tasks == 1 || in_place ? nullptr : write_columns(c, s, v, scratch);
   const epilogue after(c);
+  const conv_epilogue_kernel ending = conv_epilogue_for(c.level);
   const std::int64_t tasks = s.batch * s.groups * columns * row_tasks;
   for_runs(c.exec, tasks, 1, [&](std::int64_t t, std::int64_t) {
     const std::int64_t row = t % row_tasks * rows, column = t / row_tasks % columns * gemm_columns;
@@ -138,15 +68,16 @@ inline void dense(const call& c, const conv_shape& s) noexcept {
     gemm(
         v, weights + group * packed, row, std::min(row + rows, s.out_channels), column,
         std::min(column + gemm_columns, outputs), depth, y, outputs,
-        [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
+        [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> gemm_panel {
+          if (in_place && count == v.columns) return {x + k0 * outputs + n, outputs};
           if (written != nullptr)
-            return written + (batch * s.groups + group) * all_columns(s, v) + n * depth + k0 * v.columns;
+            return {written + (batch * s.groups + group) * all_columns(s, v) + n * depth + k0 * v.columns, v.columns};
           window_columns(s.window, n, count).write(x, k0, steps, v.columns, to);
-          return to;
+          return {to, v.columns};
         },
         [&](std::int64_t m, std::int64_t tile_rows, std::int64_t n, std::int64_t count) {
-          for (std::int64_t r = m; r < m + tile_rows; ++r)
-            after.apply(y + r * outputs + n, (first + r) * outputs + n, group * s.out_channels + r, count);
+          const std::int64_t at = (first + m) * outputs + n;
+          ending.rows(after, c.out[0].as<float>() + at, outputs, tile_rows, at, group * s.out_channels + m, count);
         });
   });
 }
@@ -154,13 +85,19 @@ inline void dense(const call& c, const conv_shape& s) noexcept {
 inline void depthwise(const call& c, const conv_shape& s) noexcept {
   const epilogue after(c);
   const std::int64_t outputs = s.window.outputs(), channels = s.groups * s.out_channels;
-  const depthwise_impl::run_function run = depthwise_run_for(c.level);
+  const depthwise_kernel v = depthwise_kernel_for(c.level);
+  const depthwise_impl::plane_function whole = v.plane_for(s.window);
   for_runs(c.exec, s.batch * channels, row_grain(outputs * s.depth()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       const std::int64_t channel = p % channels, plane = p / channels * s.groups + channel / s.out_channels;
       float* const y = c.out[0].as<float>() + p * outputs;
-      depthwise_plane(s.window, c.in[0].as<const float>() + plane * s.window.inputs(),
-                      c.in[1].as<const float>() + channel * s.window.taps(), y, run);
+      const float* const x = c.in[0].as<const float>() + plane * s.window.inputs();
+      const float* const w = c.in[1].as<const float>() + channel * s.window.taps();
+      if (whole != nullptr) {
+        whole(s.window, x, w, after, y, p * outputs, channel);
+        continue;
+      }
+      depthwise_plane(s.window, x, w, y, v.outputs);
       after.apply(y, p * outputs, channel, outputs);
     }
   });
@@ -200,27 +137,36 @@ inline void wide(const call& c, const conv_shape& s) noexcept {
 
 inline std::size_t nd_conv_packed_bytes(const call& c) noexcept {
   const conv_impl::conv_shape s(c);
+  const direct_kernel& d = direct_kernel_for(c.level);
   if (c.in[0].type != dtype::f32 || s.depthwise()) return 0;
-  return static_cast<std::size_t>(s.groups * gemm_packed_rows(gemm_kernel_for(c.level), s.out_channels, s.depth())) *
-         sizeof(float);
+  const std::int64_t group = conv_impl::is_direct(d, s)
+                                 ? conv_impl::direct_packed(d, s)
+                                 : gemm_packed_rows(gemm_kernel_for(c.level), s.out_channels, s.depth());
+  return static_cast<std::size_t>(s.groups * group) * sizeof(float);
 }
 inline void nd_conv_pack(const call& c, std::byte* memory) noexcept {
   const conv_impl::conv_shape s(c);
+  const direct_kernel& d = direct_kernel_for(c.level);
+  const float* const w = c.in[1].as<const float>();
+  std::fill_n(memory, nd_conv_packed_bytes(c), std::byte{});  // channels that are missing in the last panel
+  if (conv_impl::is_direct(d, s)) return conv_impl::direct_pack(d, s, w, reinterpret_cast<float*>(memory));
   const gemm_kernel& v = gemm_kernel_for(c.level);
   const std::int64_t packed = gemm_packed_rows(v, s.out_channels, s.depth());
   for (std::int64_t g = 0; g < s.groups; ++g)
-    gemm_pack_rows(v, c.in[1].as<const float>() + g * s.out_channels * s.depth(), s.depth(), 1, s.out_channels,
-                   s.depth(), reinterpret_cast<float*>(memory) + g * packed);
+    gemm_pack_rows(v, w + g * s.out_channels * s.depth(), s.depth(), 1, s.out_channels, s.depth(),
+                   reinterpret_cast<float*>(memory) + g * packed);
 }
-/// Weights that are no constant are packed at every run; small pictures keep their columns.
+/// Weights that are no constant are packed at every run; behind them lie padded pictures, or the columns of small ones.
 inline std::size_t nd_conv_scratch(const call& c) noexcept {
   const conv_impl::conv_shape s(c);
-  const gemm_kernel& v = gemm_kernel_for(c.level);
   if (c.out[0].count() == 0 || c.in[0].type != dtype::f32) return 0;
   if (s.depthwise()) return 0;
-  const bool shared = conv_impl::task_rows(s, v) < s.out_channels;
-  return (c.packed == nullptr ? nd_conv_packed_bytes(c) : 0) +
-         (shared ? static_cast<std::size_t>(s.batch * s.groups * conv_impl::all_columns(s, v)) * sizeof(float) : 0);
+  const gemm_kernel& v = gemm_kernel_for(c.level);
+  std::int64_t floats = 0;
+  if (conv_impl::is_direct(direct_kernel_for(c.level), s)) floats = conv_impl::direct_scratch(s);
+  else if (!s.window.pointwise() && conv_impl::task_rows(s, v) < s.out_channels)
+    floats = s.batch * s.groups * conv_impl::all_columns(s, v);
+  return (c.packed == nullptr ? nd_conv_packed_bytes(c) : 0) + static_cast<std::size_t>(floats) * sizeof(float);
 }
 
 /// Attributes: group, spatial rank, activation (3), strides, dilations, pads before, pads after.
@@ -230,7 +176,17 @@ inline void nd_conv(const call& c) noexcept {
   if (c.out[0].count() == 0) return;
   if (c.in[0].type == dtype::f64) return conv_impl::wide(c, s);
   if (s.depthwise()) return conv_impl::depthwise(c, s);
-  conv_impl::dense(c, s);
+  const std::byte* weights = c.packed;
+  std::byte* rest = c.scratch;
+  if (weights == nullptr) {
+    nd_conv_pack(c, c.scratch);
+    weights = c.scratch;
+    rest += nd_conv_packed_bytes(c);
+  }
+  float* const scratch = reinterpret_cast<float*>(rest);
+  if (conv_impl::is_direct(direct_kernel_for(c.level), s))
+    return conv_impl::direct(c, s, reinterpret_cast<const float*>(weights), scratch);
+  conv_impl::dense(c, s, reinterpret_cast<const float*>(weights), scratch);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd

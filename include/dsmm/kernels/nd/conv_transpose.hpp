@@ -76,12 +76,13 @@ inline void multiply(const call& c, const shape& s, std::int64_t item, float* pr
   for_runs(c.exec, positions, gemm_columns, [&](std::int64_t begin, std::int64_t end) {
     gemm(
         v, weights, 0, s.rows(), begin, end, s.in_channels, products, positions,
-        [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> const float* {
+        [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> gemm_panel {
+          if (count == v.columns) return {x + k0 * positions + n, positions};
           for (std::int64_t k = 0; k < steps; ++k) {
             copy_floats(to + k * v.columns, x + (k0 + k) * positions + n, count);
             for (std::int64_t j = count; j < v.columns; ++j) to[k * v.columns + j] = 0.0f;
           }
-          return to;
+          return {to, v.columns};
         },
         [](std::int64_t, std::int64_t, std::int64_t, std::int64_t) {});
   });

@@ -11,6 +11,7 @@
 #include "dsmm/kernels/nd/depthwise_f32/generic.hpp"
 #if DSMM_X86
 #include "dsmm/kernels/nd/depthwise_f32/x86_avx2.hpp"
+#include "dsmm/kernels/nd/depthwise_f32/x86_avx512.hpp"
 #endif
 
 /// Depthwise f32 convolutions, a plane at a time: a strip of input rows is copied with its padding, so that no output
@@ -18,14 +19,21 @@
 namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 #if DSMM_X86
-using depthwise_variants = kernel_list<depthwise_impl::x86_avx2, depthwise_impl::generic>;
+using depthwise_variants = kernel_list<depthwise_impl::x86_avx512, depthwise_impl::x86_avx2, depthwise_impl::generic>;
 #else
 using depthwise_variants = kernel_list<depthwise_impl::generic>;
 #endif
 
-inline depthwise_impl::run_function depthwise_run_for(isa level) noexcept {
-  return depthwise_variants::choose(
-      level, []<class V>(std::type_identity<V>) -> depthwise_impl::run_function { return &V::outputs; });
+/// A variant as data.
+struct depthwise_kernel {
+  depthwise_impl::run_function outputs;
+  depthwise_impl::plane_function (*plane_for)(const window_shape& s) noexcept;  ///< null where it has none
+};
+
+inline depthwise_kernel depthwise_kernel_for(isa level) noexcept {
+  return depthwise_variants::choose(level, []<class V>(std::type_identity<V>) -> depthwise_kernel {
+    return {&V::outputs, &V::plane_for};
+  });
 }
 
 namespace depthwise_impl {

@@ -28,6 +28,7 @@ using gemm_variants = kernel_list<gemm_impl::generic>;
 struct gemm_kernel {
   std::int64_t rows, columns;
   const gemm_impl::tile_function *all, *some, *half;
+  gemm_impl::pack_function pack;
 
   gemm_impl::tile_function tile(std::int64_t tile_rows, std::int64_t count) const noexcept {
     return (count == columns ? all : 2 * count <= columns ? half : some)[tile_rows - 1];
@@ -35,9 +36,12 @@ struct gemm_kernel {
 };
 
 template <class V>
-inline constexpr gemm_kernel gemm_kernel_of{V::rows, V::columns, gemm_impl::tiles_of<V, gemm_impl::part::all>.data(),
+inline constexpr gemm_kernel gemm_kernel_of{V::rows,
+                                            V::columns,
+                                            gemm_impl::tiles_of<V, gemm_impl::part::all>.data(),
                                             gemm_impl::tiles_of<V, gemm_impl::part::some>.data(),
-                                            gemm_impl::tiles_of<V, gemm_impl::part::half>.data()};
+                                            gemm_impl::tiles_of<V, gemm_impl::part::half>.data(),
+                                            &V::pack};
 
 inline const gemm_kernel& gemm_kernel_for(isa level) noexcept {
   return *gemm_variants::choose(
@@ -53,18 +57,32 @@ inline std::int64_t gemm_packed_rows(const gemm_kernel& v, std::int64_t m, std::
   return (m + v.rows - 1) / v.rows * v.rows * k;
 }
 
-/// Row r, step i of the left operand is a[r * row + i * step]; panel after panel, rows that are missing are zero.
+/// Row r, step i of the left operand is a[r * row + i * step]; panel after panel. What is missing in the last panel is
+/// not written: no tile reads it.
 inline void gemm_pack_rows(const gemm_kernel& v, const float* a, std::ptrdiff_t row, std::ptrdiff_t step,
                            std::int64_t m, std::int64_t k, float* packed) noexcept {
-  for (std::int64_t p = 0; p < m; p += v.rows, packed += v.rows * k)
-    for (std::int64_t r = 0; r < v.rows; ++r)
-      for (std::int64_t i = 0; i < k; ++i) packed[i * v.rows + r] = p + r < m ? a[(p + r) * row + i * step] : 0.0f;
+  for (std::int64_t p = 0; p < m; p += v.rows, packed += v.rows * k) {
+    const std::int64_t rows = std::min(v.rows, m - p);
+    if (step == 1 && k != 0) {
+      v.pack(a + p * row, row, rows, k, packed);
+      continue;
+    }
+    for (std::int64_t i = 0; i < k; ++i)
+      for (std::int64_t r = 0; r < rows; ++r) packed[i * v.rows + r] = a[(p + r) * row + i * step];
+  }
 }
+
+/// Where a panel of the right operand lies: `pitch` floats from one step of k to the next.
+struct gemm_panel {
+  const float* data;
+  std::ptrdiff_t pitch;
+};
 
 /// The rows [m0, m1) (m0 a multiple of the tile's rows) and columns [n0, n1) of c = a * b.
 /// packed_rows  from gemm_pack_rows() for all rows
-/// columns(k0, steps, n, count, to)  b[k0 .. k0 + steps)[n .. n + count) as steps x v.columns values, zeros behind
-///   `count`; it may fill `to` or return memory where they lie that way already
+/// columns(k0, steps, n, count, to)  the gemm_panel b[k0 .. k0 + steps)[n .. n + count), v.columns values to a step
+/// that
+///   may be read; it may fill `to` or say where they lie already
 /// finish(m, rows, n, count)  called once for each tile of c when its sums are complete
 template <class Columns, class Finish>
 void gemm(const gemm_kernel& v, const float* packed_rows, std::int64_t m0, std::int64_t m1, std::int64_t n0,
@@ -77,7 +95,7 @@ void gemm(const gemm_kernel& v, const float* packed_rows, std::int64_t m0, std::
     do {
       const std::int64_t steps = std::min(gemm_depth, k - k0);
       const bool last = k0 + steps >= k;
-      const float* panels[gemm_columns / 16];
+      gemm_panel panels[gemm_columns / 16];
       for (std::int64_t j = 0, p = 0; j < width; j += v.columns, ++p)
         panels[p] = columns(k0, steps, n + j, std::min(v.columns, width - j), block + p * gemm_depth * v.columns);
       for (std::int64_t m = m0; m < m1; m += v.rows) {
@@ -85,7 +103,8 @@ void gemm(const gemm_kernel& v, const float* packed_rows, std::int64_t m0, std::
         const float* const a = packed_rows + m * k + k0 * v.rows;
         for (std::int64_t j = 0, p = 0; j < width; j += v.columns, ++p) {
           const std::int64_t count = std::min(v.columns, width - j);
-          v.tile(rows, count)(a, panels[p], static_cast<std::size_t>(steps), c + m * ldc + n + j, ldc, k0 == 0, count);
+          v.tile(rows, count)(a, panels[p].data, panels[p].pitch, static_cast<std::size_t>(steps), c + m * ldc + n + j,
+                              ldc, k0 == 0, count);
           if (last) finish(m, rows, n + j, count);
         }
       }

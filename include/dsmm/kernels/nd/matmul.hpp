@@ -8,10 +8,12 @@
 #include <type_traits>
 
 #include "dsmm/config.hpp"
+#include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/binary.hpp"
 #include "dsmm/kernels/nd/gemm_f32.hpp"
 #include "dsmm/kernels/nd/nest.hpp"
 #include "dsmm/kernels/nd/unary.hpp"
+#include "dsmm/kernels/nd/unary_rows.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
@@ -61,6 +63,18 @@ struct finish {
     if (k.in[2]) c = &k.in[2], c_steps = broadcast_strides(k.in[2], k.out[0]);
   }
 
+  /// Whether all matrices of y can be seen as the rows of one; then it does.
+  bool flatten(const view& y) noexcept {
+    std::int64_t step = 0, rows = 1;
+    for (std::size_t i = rank - 1; i-- > 0; rows *= y.dims[i]) {
+      if (y.dims[i] == 1) continue;
+      if (rows == 1) step = c_steps[i];
+      else if (c_steps[i] != step * rows) return false;
+    }
+    c_steps[rank - 2] = step;
+    return true;
+  }
+
   /// y[r][j] for r < rows, j < count; `batch` and (m, n) say where the tile lies.
   template <class T>
   void apply(const view& y, std::int64_t batch, std::int64_t m, std::int64_t rows, std::int64_t n, std::int64_t count,
@@ -80,18 +94,21 @@ struct finish {
       if (c != nullptr) {
         const T* const add = c->as<const T>() + offset + r * c_steps[rank - 2];
         if constexpr (std::is_floating_point_v<T>) {
-          const T factor = static_cast<T>(beta);
-          if (beta == 1.0f)
-            for (std::int64_t j = 0; j < count; ++j) out[j] += add[j * step];
-          else
-            for (std::int64_t j = 0; j < count; ++j) out[j] += factor * add[j * step];
+          with_avx2([ out, add, step, count, factor = static_cast<T>(beta) ]() __attribute__((always_inline)) {
+            if (factor == T{1} && step == 1)
+              for (std::int64_t j = 0; j < count; ++j) out[j] += add[j];
+            else
+              for (std::int64_t j = 0; j < count; ++j) out[j] += factor * add[j * step];
+          });
         } else {
           for (std::int64_t j = 0; j < count; ++j) out[j] = binary_impl::plus(out[j], add[j * step]);
         }
       }
-      if constexpr (std::is_floating_point_v<T>)
+      if constexpr (std::is_same_v<T, double>)
         if (act != unary_fn::identity) unary_real(act, act_alpha, act_beta, out, out, static_cast<std::size_t>(count));
     }
+    if constexpr (std::is_same_v<T, float>)
+      if (act != unary_fn::identity) unary_rows(act, act_alpha, act_beta, at, row, rows, count);
   }
 };
 
@@ -115,15 +132,23 @@ inline void product_f32(const call& c) noexcept {
   const gemm_kernel& v = gemm_kernel_for(c.level);
   const matrix a(c.in[0], c.attribute(0) != 0), b(c.in[1], c.attribute(1) != 0);
   const view& y = c.out[0];
-  const std::int64_t m = a.rows, n = b.columns, k = a.columns, count = batches(y);
-  const std::int64_t packed = gemm_packed_rows(v, m, k), a_size = m * k;
+  const std::int64_t n = b.columns, k = a.columns;
   float* const rows = reinterpret_cast<float*>(c.scratch);
   if (y.count() == 0) return;
-  for_runs(c.exec, a_size == 0 ? 0 : batches(c.in[0]), row_grain(a_size), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
-      gemm_pack_rows(v, c.in[0].as<const float>() + i * a_size, a.row_step, a.column_step, m, k, rows + i * packed);
-  });
-  const finish finisher(c);
+  finish finisher(c);
+  std::int64_t m = a.rows, count = batches(y), left_count = batches(c.in[0]);
+  // One right matrix for many short left ones: a transformer's (197, 1, 384) would read its weights 197 times.
+  if (count > 1 && left_count == count && batches(c.in[1]) == 1 && c.attribute(0) == 0 && finisher.flatten(y))
+    m *= count, count = left_count = 1;
+  const std::int64_t packed = gemm_packed_rows(v, m, k), a_size = m * k, panels = (m + v.rows - 1) / v.rows;
+  for_runs(c.exec, a_size == 0 ? 0 : left_count * panels, row_grain(v.rows * k),
+           [&](std::int64_t begin, std::int64_t end) {
+             for (std::int64_t i = begin; i < end; ++i) {
+               const std::int64_t batch = i / panels, first = i % panels * v.rows;
+               gemm_pack_rows(v, c.in[0].as<const float>() + batch * a_size + first * a.row_step, a.row_step,
+                              a.column_step, std::min(v.rows, m - first), k, rows + batch * packed + first * k);
+             }
+           });
   const std::int64_t column_tasks = (n + gemm_columns - 1) / gemm_columns;
   const std::int64_t row_run = std::max<std::int64_t>(v.rows * 8, 1), row_tasks = (m + row_run - 1) / row_run;
   const std::int64_t tasks = count * column_tasks * row_tasks;
@@ -135,10 +160,11 @@ inline void product_f32(const call& c) noexcept {
       const float* const right = c.in[1].as<const float>() + batch_offset(c.in[1], y, batch);
       float* const out = y.as<float>() + batch * m * n;
       const auto columns = [&](std::int64_t k0, std::int64_t steps, std::int64_t at, std::int64_t width,
-                               float* to) -> const float* {
-        if (c.packed != nullptr) return reinterpret_cast<const float*>(c.packed) + at * k + k0 * v.columns;
+                               float* to) -> gemm_panel {
+        if (c.packed != nullptr) return {reinterpret_cast<const float*>(c.packed) + at * k + k0 * v.columns, v.columns};
+        if (b.column_step == 1 && width == v.columns) return {right + k0 * b.row_step + at, b.row_step};
         pack_columns(b, right, k0, steps, at, width, v.columns, to);
-        return to;
+        return {to, v.columns};
       };
       gemm(v, left, m0, std::min(m0 + row_run, m), n0, std::min(n0 + gemm_columns, n), k, out, n, columns,
            [&](std::int64_t mt, std::int64_t tile_rows, std::int64_t nt, std::int64_t width) {

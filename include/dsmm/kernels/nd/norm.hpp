@@ -10,6 +10,7 @@
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/nest.hpp"
 #include "dsmm/kernels/nd/reduce.hpp"
+#include "dsmm/kernels/nd/sums_f32.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
@@ -27,17 +28,14 @@ template <class T>
 statistics<T> measure(const T* x, std::size_t n, T epsilon, bool rms) noexcept {
   statistics<T> s;
   const auto count = static_cast<T>(n);
-  if (!rms)
-    s.mean = reduce_impl::total<T>(
-                 n, [x](std::size_t i) __attribute__((always_inline)) { return x[i]; }) /
-             count;
-  const T mean = s.mean;
-  const T variance = reduce_impl::total<T>(
-                         n, [ x, mean ](std::size_t i) __attribute__((always_inline)) {
-                           const T d = x[i] - mean;
-                           return d * d;
-                         }) /
-                     count;
+  if (!rms) s.mean = reduce_impl::sum_row(x, n) / count;
+  T squares{};
+  if constexpr (std::is_same_v<T, float>) {
+    squares = selected_sums().squares(x, n, s.mean);
+  } else {
+    squares = reduce_impl::total<T>(n, [x, mean = s.mean](std::size_t i) { return (x[i] - mean) * (x[i] - mean); });
+  }
+  const T variance = squares / count;
   s.inverse = T{1} / reduce_impl::root_of(variance + epsilon);
   return s;
 }

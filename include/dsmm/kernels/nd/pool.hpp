@@ -13,6 +13,7 @@
 #include "dsmm/kernels/nd/conv_shape.hpp"
 #include "dsmm/kernels/nd/functions.hpp"
 #include "dsmm/kernels/nd/math64.hpp"
+#include "dsmm/kernels/nd/max_pool_f32.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
@@ -198,6 +199,7 @@ inline void nd_pool(const call& c) noexcept {
   window_shape s = window_of(c, x, y, spatial, 9);
   for (std::size_t i = 0; i < spatial; ++i) s.kernel[3 - spatial + i] = c.attribute(6 + i);
   const std::int64_t planes = x.dims[0] * x.dims[1];
+  const max_pool_impl::plane_function whole = max_pool_plane_for(c.level, s);
   visit_numeric(x.type, [&]<class T>(T) {
     for_runs(c.exec, planes, row_grain(s.outputs() * s.taps()), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t p = begin; p < end; ++p) {
@@ -206,7 +208,10 @@ inline void nd_pool(const call& c) noexcept {
         if (f == pool_fn::max) {
           constexpr T lowest =
               std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-          pool_impl::reduce_windows(s, from, to, lowest, pool_impl::larger{}, pool_impl::larger{});
+          bool done = false;
+          if constexpr (std::is_same_v<T, float>)
+            if (whole != nullptr) whole(s, from, to), done = true;
+          if (!done) pool_impl::reduce_windows(s, from, to, lowest, pool_impl::larger{}, pool_impl::larger{});
           if (c.outputs > 1)
             pool_impl::positions(s, from, p * s.inputs(), c.attribute(5) != 0, to,
                                  c.out[1].as<std::int64_t>() + p * s.outputs());

@@ -15,6 +15,7 @@
 #include "dsmm/kernels/nd/functions.hpp"
 #include "dsmm/kernels/nd/math64.hpp"
 #include "dsmm/kernels/nd/move.hpp"
+#include "dsmm/kernels/nd/sums_f32.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 #include "dsmm/kernels/reduce.hpp"
@@ -47,6 +48,12 @@ T total(std::size_t n, const Term& term) noexcept {
 }
 
 template <class T>
+T sum_row(const T* x, std::size_t n) noexcept {
+  if constexpr (std::is_same_v<T, float>) return selected_sums().sum(x, n);
+  else return total<T>(n, [x](std::size_t i) { return x[i]; });
+}
+
+template <class T>
 T largest(const T* x, std::size_t n) noexcept {
   T m = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
   if constexpr (std::is_same_v<T, float>) return kernels::max(x, n);
@@ -64,8 +71,8 @@ T row(reduce_fn f, const T* x, std::size_t n) noexcept {
   };
   const auto square = [x](std::size_t i) __attribute__((always_inline)) { return binary_impl::times(x[i], x[i]); };
   switch (f) {
-    case sum: return total<T>(n, plain);
-    case mean: return binary_impl::quotient(total<T>(n, plain), static_cast<T>(n));
+    case sum: return sum_row(x, n);
+    case mean: return binary_impl::quotient(sum_row(x, n), static_cast<T>(n));
     case max: return largest(x, n);
     case min: {
       T m = std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();

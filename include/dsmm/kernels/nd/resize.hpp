@@ -132,6 +132,38 @@ inline std::size_t table_bytes(const axis_rule& rule, dtype type) noexcept {
   return aligned(entries * sizeof(std::int32_t)) + aligned(entries * size_of(type));
 }
 
+/// The last axis, (outer, in) to (outer, out): neighbours come from anywhere, so outputs are gathered one by one.
+template <class T>
+void last_pass(const call& c, const axis_rule& rule, std::int64_t outer, const std::int32_t* index, const T* weight,
+               const T* x, T* y) noexcept {
+  const std::int64_t taps = rule.taps(), in = rule.in, size = rule.out;
+  const bool nearest = rule.mode == resize_fn::nearest;
+  for_runs(c.exec, outer, row_grain(size * taps), [&](std::int64_t begin, std::int64_t end) {
+    with_avx2([ x, y, index, weight, taps, nearest, in, size, begin, end ]() __attribute__((always_inline)) {
+      const auto add = [](T a, T b, T sum) __attribute__((always_inline)) {
+        if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, sum);
+        else return __builtin_fma(a, b, sum);
+      };
+      for (std::int64_t r = begin; r < end; ++r) {
+        const T* const from = x + r * in;
+        T* const out = y + r * size;
+        if (nearest) {
+          for (std::int64_t j = 0; j < size; ++j) out[j] = from[index[j]];
+        } else if (taps == 2) {
+          for (std::int64_t j = 0; j < size; ++j)
+            out[j] = add(from[index[2 * j + 1]], weight[2 * j + 1], from[index[2 * j]] * weight[2 * j]);
+        } else {
+          for (std::int64_t j = 0; j < size; ++j) {
+            T sum = from[index[j * taps]] * weight[j * taps];
+            for (std::int64_t t = 1; t < taps; ++t) sum = add(from[index[j * taps + t]], weight[j * taps + t], sum);
+            out[j] = sum;
+          }
+        }
+      }
+    });
+  });
+}
+
 /// One axis: (outer, in, inner) to (outer, out, inner).
 template <class T>
 void pass(const call& c, const axis_rule& rule, std::int64_t outer, std::int64_t inner, const T* x, T* y,
@@ -141,6 +173,7 @@ void pass(const call& c, const axis_rule& rule, std::int64_t outer, std::int64_t
   T* const weight =
       reinterpret_cast<T*>(table + aligned(static_cast<std::size_t>(rule.out * taps) * sizeof(std::int32_t)));
   for (std::int64_t j = 0; j < rule.out; ++j) rule.fill(j, index + j * taps, weight + j * taps);
+  if (inner == 1) return last_pass(c, rule, outer, index, weight, x, y);
   const bool nearest = rule.mode == resize_fn::nearest;
   const std::int64_t in = rule.in, size = rule.out;
   for_runs(c.exec, outer * size, row_grain(inner * taps), [&](std::int64_t begin, std::int64_t end) {

@@ -11,6 +11,7 @@
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/functions.hpp"
 #include "dsmm/kernels/nd/reduce.hpp"
+#include "dsmm/kernels/nd/unary.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
@@ -29,16 +30,20 @@ void contiguous(softmax_fn f, const T* x, T* y, std::size_t n) noexcept {
     for (std::size_t i = 0; i < n; ++i) y[i] = i == best ? T{1} : T{0};
     return;
   }
-  with_avx2([ x, y, n, m ]() __attribute__((always_inline)) {
-    for (std::size_t i = 0; i < n; ++i) {
-      if constexpr (std::is_same_v<T, float>) y[i] = kernels::exp(x[i] - m);
-      else y[i] = reduce_impl::exp_of(x[i] - m);
-    }
-  });
+  if constexpr (std::is_same_v<T, float>) {
+    with_avx2([ x, y, n, m ]() __attribute__((always_inline)) {
+      for (std::size_t i = 0; i < n; ++i) y[i] = x[i] - m;
+    });
+    unary_f32(unary_fn::exp, 0.0f, 0.0f, y, y, n);
+  } else {
+    for (std::size_t i = 0; i < n; ++i) y[i] = reduce_impl::exp_of(x[i] - m);
+  }
   const T sum = reduce_impl::total<T>(
       n, [y](std::size_t i) __attribute__((always_inline)) { return y[i]; });
   if (f == softmax_fn::softmax) {
-    for (std::size_t i = 0; i < n; ++i) y[i] = y[i] / sum;
+    with_avx2([ y, n, sum ]() __attribute__((always_inline)) {
+      for (std::size_t i = 0; i < n; ++i) y[i] = y[i] / sum;
+    });
   } else {
     const T shift = reduce_impl::log_of(sum);
     for (std::size_t i = 0; i < n; ++i) y[i] = (x[i] - m) - shift;

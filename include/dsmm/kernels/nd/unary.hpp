@@ -2,94 +2,20 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
-#include <utility>
 
 #include "dsmm/config.hpp"
-#include "dsmm/kernels/math.hpp"
-#include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/functions.hpp"
-#include "dsmm/kernels/nd/math32.hpp"
 #include "dsmm/kernels/nd/math64.hpp"
+#include "dsmm/kernels/nd/unary_f32.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
 /// Functions of one element.
 namespace dsmm::inline DSMM_ABI::kernels::nd {
-
-namespace unary_impl {
-
-/// One f32 function with its two parameters.
-template <unary_fn f>
-[[gnu::always_inline]] inline float one(float v, float a, float b) noexcept {
-  static_cast<void>(a);
-  static_cast<void>(b);
-  using enum unary_fn;
-  if constexpr (f == relu) return choose(v <= 0.0f, 0.0f, v);
-  else if constexpr (f == leaky_relu) return choose(v < 0.0f, a * v, v);
-  else if constexpr (f == elu) return choose(v < 0.0f, a * math32::expm1(v), v);
-  else if constexpr (f == selu) return b * choose(v <= 0.0f, a * math32::expm1(v), v);
-  else if constexpr (f == celu) return choose(v < 0.0f, a * math32::expm1(v / a), v);
-  else if constexpr (f == thresholded_relu) return choose(v <= a, 0.0f, v);
-  else if constexpr (f == clip) return choose(choose(v < a, a, v) > b, b, choose(v < a, a, v));
-  else if constexpr (f == sigmoid) return kernels::sigmoid(v);
-  else if constexpr (f == hard_sigmoid) return choose(v == v, math_impl::clamp(fma(a, v, b), 0.0f, 1.0f), quiet_nan);
-  else if constexpr (f == hard_swish)
-    return v * choose(v == v, math_impl::clamp(fma(0x1.555556p-3f, v, 0.5f), 0.0f, 1.0f), v);
-  else if constexpr (f == tanh) return kernels::tanh(v);
-  else if constexpr (f == softplus) return math32::softplus(v);
-  else if constexpr (f == softsign) return v / (1.0f + math32::abs(v));
-  else if constexpr (f == erf) return math32::erf(v);
-  else if constexpr (f == gelu) return math32::gelu(v);
-  else if constexpr (f == gelu_tanh) return math32::gelu_tanh(v);
-  else if constexpr (f == mish) return math32::mish(v);
-  else if constexpr (f == silu) return v * kernels::sigmoid(a * v);
-  else if constexpr (f == exp) return kernels::exp(v);
-  else if constexpr (f == log) return kernels::log(v);
-  else if constexpr (f == sqrt) return canonical(__builtin_sqrtf(v));
-  else if constexpr (f == reciprocal) return 1.0f / v;
-  else if constexpr (f == neg) return -v;
-  else if constexpr (f == abs) return math32::abs(v);
-  else if constexpr (f == sign) return choose(v > 0.0f, 1.0f, choose(v < 0.0f, -1.0f, v));
-  else if constexpr (f == floor) return math32::floor(v);
-  else if constexpr (f == ceil) return math32::ceil(v);
-  else if constexpr (f == round) return math32::round(v);
-  else if constexpr (f == shrink) return choose(v < -a, v + b, choose(v > a, v - b, choose(v == v, 0.0f, v)));
-  // Through f64: functions that no network spends its time in.
-  else if constexpr (f == sin) return static_cast<float>(math64::sin(static_cast<double>(v)));
-  else if constexpr (f == cos) return static_cast<float>(math64::cos(static_cast<double>(v)));
-  else if constexpr (f == tan) return static_cast<float>(math64::tan(static_cast<double>(v)));
-  else if constexpr (f == asin) return static_cast<float>(math64::asin(static_cast<double>(v)));
-  else if constexpr (f == acos) return static_cast<float>(math64::acos(static_cast<double>(v)));
-  else if constexpr (f == atan) return static_cast<float>(math64::atan(static_cast<double>(v)));
-  else if constexpr (f == sinh) return static_cast<float>(math64::sinh(static_cast<double>(v)));
-  else if constexpr (f == cosh) return static_cast<float>(math64::cosh(static_cast<double>(v)));
-  else if constexpr (f == asinh) return static_cast<float>(math64::asinh(static_cast<double>(v)));
-  else if constexpr (f == acosh) return static_cast<float>(math64::acosh(static_cast<double>(v)));
-  else if constexpr (f == atanh) return static_cast<float>(math64::atanh(static_cast<double>(v)));
-  else return v;
-}
-
-using map_function = void (*)(float a, float b, const float* x, float* y, std::size_t n) noexcept;
-
-/// y[i] = f(x[i]); x may be y.
-template <unary_fn f>
-void map(float a, float b, const float* x, float* y, std::size_t n) noexcept {
-  with_avx2([ a, b, x, y, n ]() __attribute__((always_inline)) {
-    for (std::size_t i = 0; i < n; ++i) y[i] = one<f>(x[i], a, b);
-  });
-}
-
-inline constexpr auto maps = []<std::size_t... f>(std::index_sequence<f...>) {
-  return std::array<map_function, sizeof...(f)>{&map<static_cast<unary_fn>(f)>...};
-}
-(std::make_index_sequence<static_cast<std::size_t>(unary_fn::count)>{});
-
-}  // namespace unary_impl
 
 /// y = f(x) with the two parameters of the function. x may be y. NaN gives NaN.
 inline void unary_f32(unary_fn f, float a, float b, const float* x, float* y, std::size_t n) noexcept {

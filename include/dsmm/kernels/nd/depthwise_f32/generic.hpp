@@ -5,6 +5,8 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/nd/conv_epilogue/generic.hpp"
+#include "dsmm/kernels/nd/conv_shape.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::nd::depthwise_impl {
 
@@ -23,9 +25,15 @@ struct run {
 
 using run_function = void (*)(const run& r) noexcept;
 
+/// One plane with its end, for some geometries alone: y of `channel` lies at `offset` of all outputs.
+using plane_function = void (*)(const window_shape& s, const float* x, const float* w, const conv_impl::epilogue& e,
+                                float* y, std::int64_t offset, std::int64_t channel) noexcept;
+
 /// The specification: one chain over the taps in ascending order, padding included.
 struct generic {
   static constexpr isa required = isa::generic;
+
+  static plane_function plane_for(const window_shape&) noexcept { return nullptr; }
 
   static void outputs(const run& r) noexcept {
     for (std::int64_t j = 0; j < r.count; ++j) {

@@ -17,6 +17,8 @@ namespace dsmm::inline DSMM_ABI::kernels::nd::depthwise_impl {
 struct x86_avx2 {
   static constexpr isa required = isa::x86_avx2;
 
+  static plane_function plane_for(const window_shape&) noexcept { return nullptr; }
+
   static void outputs(const run& r) noexcept {
     if (r.step == 1) row<1>(r);
     else if (r.step == 2) row<2>(r);

@@ -18,11 +18,15 @@ struct x86_avx2 {
   static constexpr isa required = isa::x86_avx2;
   static constexpr int rows = 6, columns = 16;
 
+  static void pack(const float* a, std::ptrdiff_t row, std::int64_t count, std::int64_t k, float* packed) noexcept {
+    pack_blocks<rows>(a, row, count, k, packed);
+  }
+
   template <int R, part P>
   DSMM_TARGET("avx2,fma")
-  static void tile(const float* a, const float* b, std::size_t depth, float* c, std::ptrdiff_t row, bool first,
-                   std::int64_t count) noexcept {
-    run<P>(std::make_integer_sequence<int, R>{}, a, b, depth, c, row, first, count);
+  static void tile(const float* a, const float* b, std::ptrdiff_t pitch, std::size_t depth, float* c,
+                   std::ptrdiff_t row, bool first, std::int64_t count) noexcept {
+    run<P>(std::make_integer_sequence<int, R>{}, a, b, pitch, depth, c, row, first, count);
   }
 
 private:
@@ -46,12 +50,13 @@ private:
   template <part P, int... r>
   [[gnu::always_inline]] DSMM_TARGET("avx2,fma") static inline void run(std::integer_sequence<int, r...>,
                                                                         const float* a, const float* b,
-                                                                        std::size_t depth, float* c, std::ptrdiff_t row,
-                                                                        bool first, std::int64_t count) noexcept {
+                                                                        std::ptrdiff_t pitch, std::size_t depth,
+                                                                        float* c, std::ptrdiff_t row, bool first,
+                                                                        std::int64_t count) noexcept {
     const __m256i m0 = first_lanes(count), m1 = first_lanes(count - 8);
     __m256 low[] = {(first ? _mm256_setzero_ps() : load<P>(c + r * row, m0))...};
     if constexpr (P == part::half) {
-      for (std::size_t k = 0; k < depth; ++k, a += rows, b += columns) {
+      for (std::size_t k = 0; k < depth; ++k, a += rows, b += pitch) {
         const __m256 b0 = _mm256_loadu_ps(b);
         ((low[r] = _mm256_fmadd_ps(_mm256_set1_ps(a[r]), b0, low[r])), ...);
       }
@@ -59,7 +64,7 @@ private:
       return;
     }
     __m256 high[] = {(first ? _mm256_setzero_ps() : load<P>(c + r * row + 8, m1))...};
-    for (std::size_t k = 0; k < depth; ++k, a += rows, b += columns) {
+    for (std::size_t k = 0; k < depth; ++k, a += rows, b += pitch) {
       const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
       ((low[r] = _mm256_fmadd_ps(_mm256_set1_ps(a[r]), b0, low[r]),
         high[r] = _mm256_fmadd_ps(_mm256_set1_ps(a[r]), b1, high[r])),
