@@ -44,10 +44,10 @@ layer_inputs faded(const weight_layer& l, float by) {
   layer_inputs in(l, true, 5);
   layer_targets targets(5);
   for (std::uint64_t s = 0; s < 4; ++s) targets.see(l, picture(s), 40);
-  for (std::size_t s = 0; s < 4; ++s) {
+  for (const std::size_t s : {3u, 0u, 1u}) {  // not all of them, and in another order
     std::vector<float> x = picture(s);
     for (float& v : x) v *= by;
-    in.see(l, x, targets.of(s), 40);
+    in.see(l, x, s, targets.of(s), 40);
   }
   return in;
 }
@@ -68,8 +68,8 @@ double relu_loss(const layer_inputs& in, const weight_layer& l, std::size_t o, f
 TEST_CASE("inputs and targets of one seed come from the same pixels") {
   const weight_layer l = small_layer(false);
   const layer_inputs in = faded(l, 1.0f);
-  REQUIRE(in.count() == 160);
-  REQUIRE(in.starts().size() == 4);
+  REQUIRE(in.count() == 120);
+  REQUIRE(in.starts().size() == 3);
   for (std::size_t i = 0; i < in.count(); ++i)
     for (std::size_t o = 0; o < 4; ++o)
       REQUIRE(in.target(i, o) == quantize_impl::row_dot(l.w.data() + o * 27, in.row(i).data(), 27) + l.bias[o]);

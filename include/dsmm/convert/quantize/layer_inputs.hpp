@@ -43,12 +43,13 @@ public:
       }
   }
 
-  /// x        the plain input of the layer for one sample, as the quantized model computes it.
+  /// x        the plain input of the layer for that sample, as the quantized model computes it.
   /// targets  (positions, channels) of the same sample.
-  void see(const weight_layer& l, std::span<const float> x, std::span<const float> targets, std::size_t positions) {
+  void see(const weight_layer& l, std::span<const float> x, std::size_t sample, std::span<const float> targets,
+           std::size_t positions) {
     std::vector<double> sum(columns_, 0.0);
     const std::size_t before = count();
-    sampled_.each(l, x, positions, [&](std::span<const float> rows, std::size_t count, std::size_t) {
+    sampled_.each(l, x, sample, positions, [&](std::span<const float> rows, std::size_t count) {
       rows_.insert(rows_.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count * columns_));
       for (std::size_t b = 0; b < count; ++b)
         for (std::size_t k = 0; k < columns_; ++k) sum[k] += static_cast<double>(rows[b * columns_ + k]);

@@ -40,7 +40,7 @@ public:
     const std::size_t depth = l.depth(), out = l.channels() / static_cast<std::size_t>(l.groups);
     const std::size_t row = static_cast<std::size_t>(l.groups) * depth;
     starts_.push_back(values_.size());
-    columns_.each(l, x, positions, [&](std::span<const float> rows, std::size_t count, std::size_t) {
+    columns_.each(l, x, starts_.size() - 1, positions, [&](std::span<const float> rows, std::size_t count) {
       for (std::size_t b = 0; b < count; ++b)
         for (std::size_t o = 0; o < l.channels(); ++o) {
           const float* const at = rows.data() + b * row + o / out * depth;

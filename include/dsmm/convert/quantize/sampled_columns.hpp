@@ -13,19 +13,22 @@
 
 namespace dsmm::inline DSMM_ABI::convert {
 
-/// Some rows of a layer's im2col matrix, sample after sample: pixels of the output, evenly spread, a new phase for each
-/// sample. Two with one seed see the same pixels, so what one kept can be set against what the other sees.
+/// Some rows of a layer's im2col matrix: pixels of the output, evenly spread, with another phase for each sample. Two
+/// with one seed see the same pixels of a sample, whichever samples they have seen, so what one kept can be set against
+/// what the other sees.
 class sampled_columns {
 public:
-  explicit sampled_columns(std::uint64_t seed) : random_(seed) {}
+  explicit sampled_columns(std::uint64_t seed) : seed_(seed) {}
 
-  /// Calls see(rows, count, i) for groups of four rows, of which `count` are filled and the rest 0; i is the number of
-  /// the first within this sample. x: the plain input of the layer. A row holds groups * depth values.
+  /// Calls see(rows, count) for groups of four rows, of which `count` are filled and the rest 0.
+  /// x: the plain input of the layer. A row holds groups * depth values.
   template <class See>
-  void each(const weight_layer& l, std::span<const float> x, std::size_t positions, See&& see) {
+  void each(const weight_layer& l, std::span<const float> x, std::size_t sample, std::size_t positions,
+            See&& see) const {
     const auto width = static_cast<std::size_t>(l.to.shape.w), all = static_cast<std::size_t>(l.to.shape.h) * width;
     const std::size_t n = std::min(positions, all);
-    const std::size_t phase = random_.below(static_cast<std::uint32_t>(all / n + 1));
+    rng random(seed_ + (static_cast<std::uint64_t>(sample) << 32));
+    const std::size_t phase = random.below(static_cast<std::uint32_t>(all / n + 1));
     const std::size_t columns = static_cast<std::size_t>(l.groups) * l.depth();
     std::vector<float> rows(4 * columns);
     for (std::size_t i = 0; i < n; i += 4) {
@@ -36,7 +39,7 @@ public:
         gather(l, x, static_cast<std::int64_t>(at / width), static_cast<std::int64_t>(at % width),
                std::span(rows).subspan(b * columns, columns));
       }
-      see(std::span<const float>(rows), count, i);
+      see(std::span<const float>(rows), count);
     }
   }
 
@@ -61,7 +64,7 @@ private:
         }
   }
 
-  rng random_;
+  std::uint64_t seed_;
 };
 
 }  // namespace dsmm::inline DSMM_ABI::convert
