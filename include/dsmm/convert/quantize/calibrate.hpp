@@ -14,7 +14,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
-#include "dsmm/convert/quantize/layer_inputs.hpp"
+#include "dsmm/convert/quantize/layer_targets.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/convert/quantize/range.hpp"
 #include "dsmm/core/result.hpp"
@@ -27,12 +27,16 @@ using progress_call = std::function<void(const char* stage, std::size_t done, st
 /// What the fp32 model computed on the calibration samples.
 struct calibration {
   std::vector<range_observer> ranges;              ///< by value; filled for those that a grid must hold
-  std::vector<layer_inputs> inputs;                ///< by layer
+  std::vector<layer_targets> targets;              ///< by layer; empty if not asked for
   std::vector<std::vector<float>> channel_tops;    ///< by layer: largest magnitude per channel; empty if not observed
   std::vector<std::vector<std::vector<float>>> outputs;  ///< by sample and output; f32 outputs only
 };
 
 namespace quantize_impl {
+
+inline std::size_t positions_per_sample(std::size_t positions, const sample_set& samples) {
+  return std::max<std::size_t>(8, positions / samples.count);
+}
 
 /// values  (channels, pixels)
 inline void see_tops(std::span<const float> values, std::size_t channels, std::vector<float>& tops) {
@@ -45,10 +49,10 @@ inline void see_tops(std::span<const float> values, std::size_t channels, std::v
 
 /// Runs the fp32 graph on every sample, in passes of at most 400 observed values, and keeps what ranges and rounding
 /// need of it.
-/// positions  output pixels per layer over all samples, from which second moments are taken.
+/// targets    keep what layers give, for rounding: `positions` output pixels per layer over all samples.
 /// Errors: of the samples and of session; bad_value if an activation is infinite or NaN.
 inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan& plan, const sample_set& samples,
-                                     bool second_order, std::size_t positions, const session_options& options,
+                                     bool targets, std::size_t positions, const session_options& options,
                                      const progress_call& progress) {
   using namespace quantize_impl;
   calibration c;
@@ -59,8 +63,9 @@ inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan
   for (std::uint32_t v = 0; v < g.values.size(); ++v)
     if (plan.as_u8[v]) wanted[plan.observed[v]] = is_range[plan.observed[v]] = true;
   for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+    if (!targets) break;
     wanted[plan.layers[i].x] = true;
-    c.inputs.emplace_back(plan.layers[i], second_order, 1 + i);
+    c.targets.emplace_back(1 + i);
   }
   std::vector<std::uint32_t> list;
   for (std::uint32_t v = 0; v < wanted.size(); ++v)
@@ -68,7 +73,7 @@ inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan
   constexpr std::size_t per_pass = 400;  // of the 512 names that a model may give its tensors
   const std::size_t passes = std::max<std::size_t>(1, (list.size() + per_pass - 1) / per_pass);
   const std::size_t per_run = std::max<std::size_t>(256, 262'144 / samples.count);
-  const std::size_t per_sample = std::max<std::size_t>(8, positions / samples.count);
+  const std::size_t per_sample = positions_per_sample(positions, samples);
   for (std::size_t pass = 0; pass < passes; ++pass) {
     const std::size_t first = pass * per_pass, last = std::min(list.size(), first + per_pass);
     auto run = sample_run::prepare(g, std::span(list).subspan(first, last - first), false, options);
@@ -83,8 +88,7 @@ inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan
         if (c.ranges[v].broken())
           return failure{errc::bad_value, "an activation is infinite or not a number on the calibration data"};
         for (std::size_t l = 0; l < plan.layers.size(); ++l) {
-          if (plan.layers[l].x == v)
-            c.inputs[l].see(plan.layers[l], values, per_sample, kept_positions / samples.count + 1);
+          if (targets && plan.layers[l].x == v) c.targets[l].see(plan.layers[l], values, per_sample);
           if (plan.layers[l].y == v && plan.layers[l].kind != op_kind::linear)
             see_tops(values, plan.layers[l].channels(), c.channel_tops[l]);
         }

@@ -21,7 +21,9 @@
 #include "dsmm/convert/quantize/emit_integer.hpp"
 #include "dsmm/convert/quantize/equalize.hpp"
 #include "dsmm/convert/quantize/input_form.hpp"
+#include "dsmm/convert/quantize/layer_inputs.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
+#include "dsmm/convert/quantize/prefix_run.hpp"
 #include "dsmm/convert/quantize/rounding.hpp"
 #include "dsmm/convert/quantize/smooth.hpp"
 #include "dsmm/convert/quantize/split_channels.hpp"
@@ -73,7 +75,7 @@ struct quantize_report {
   std::size_t added_channels = 0;  ///< slices of loud channels
   std::size_t bytes = 0, bytes_fp32 = 0;
   std::vector<output_agreement> calibration, evaluation;
-  double loss = 0;  ///< percent, on the calibration samples
+  double loss = 0;  ///< percent, on calibration samples that shaped no weights, if there are 16 samples
 };
 
 namespace quantize_impl {
@@ -111,7 +113,9 @@ public:
     }
     if (auto ok = look(); !ok) return ok.error();
     if (auto ok = make_tables(); !ok) return ok.error();
-    round_all();
+    report_.layers.resize(plan_.layers.size());
+    mark_ends();
+    if (auto ok = round_all(); !ok) return ok.error();
     if (auto ok = settle(); !ok) return ok.error();
     if (evaluation != nullptr)
       if (auto ok = evaluate(*evaluation); !ok) return ok.error();
@@ -134,8 +138,8 @@ private:
     expose_logits(g_);
   }
 
-  result<void> calibrate_moments(bool moments) {
-    auto seen = calibrate(g_, plan_, samples_, moments, options_.positions, options_.run, options_.progress);
+  result<void> calibrate_fp32(bool targets) {
+    auto seen = calibrate(g_, plan_, samples_, targets, options_.positions, options_.run, options_.progress);
     if (!seen) return seen.error();
     if (real_.empty()) real_ = seen->outputs;  // before anything was sliced
     seen_ = std::move(*seen);
@@ -161,15 +165,14 @@ private:
 
   /// Everything that follows from running the fp32 model: slices, grids, what rounding needs to know.
   result<void> look() {
-    const bool moments = options_.second_order || options_.bits == 4;
     if (options_.method != range_method::output) {
-      if (auto ok = calibrate_moments(moments); !ok) return ok;
+      if (auto ok = calibrate_fp32(true); !ok) return ok;
       grids_ = choose_grids(plan_, seen_, options_.method, options_.percentile);
       if (!any_coarse(grids_)) return {};
       plan();
       return look();
     }
-    if (auto ok = calibrate_moments(false); !ok) return ok;
+    if (auto ok = calibrate_fp32(false); !ok) return ok;
     grids_ = choose_grids(plan_, seen_, range_method::mse, options_.percentile);
     const auto whole = choose_grids(plan_, seen_, range_method::output, options_.percentile);
     if (any_coarse(whole)) {
@@ -193,7 +196,7 @@ private:
       grids_ = std::move(kept);  // values keep their numbers: the graph has only grown
       grids_.resize(plan_.grids.size());
     }
-    return calibrate_moments(moments);
+    return calibrate_fp32(true);
   }
 
   /// With u8 pixels as input nothing but layers may read the input.
@@ -224,7 +227,7 @@ private:
     return {};
   }
 
-  void round_one(std::size_t i, std::int32_t bits) {
+  void round_one(std::size_t i, const layer_inputs& in, std::int32_t bits) {
     const weight_layer& l = plan_.layers[i];
     rounding_options o;
     o.bits = bits;
@@ -233,20 +236,47 @@ private:
     o.correct_bias = options_.correct_bias;
     std::optional<quantization> y;
     if (plan_.as_u8[l.y]) y = grids_[plan_.grids[l.y]];
-    rounded_[i] = round_layer(l, seen_.inputs[i], o, least_scales(l, grids_[plan_.grids[plan_.roots[l.x]]], y));
+    rounded_[i] = round_layer(l, in, o, least_scales(l, grids_[plan_.grids[plan_.roots[l.x]]], y));
   }
 
-  void round_all() {
-    report_.layers.resize(plan_.layers.size());
-    rounded_.resize(plan_.layers.size());
-    mark_ends();
-    for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
-      if (options_.progress) options_.progress("round", i, plan_.layers.size());
-      const bool narrow = options_.bits == 4 && plan_.layers[i].kind != op_kind::dwconv2d &&
-                          !(options_.ends_at_8 && report_.layers[i].is_end);
-      round_one(i, narrow ? 4 : 8);
+  bool narrow(std::size_t i) const {
+    return options_.bits == 4 && plan_.layers[i].kind != op_kind::dwconv2d && !report_.layers[i].fell_back &&
+           !(options_.ends_at_8 && report_.layers[i].is_end);
+  }
+
+  /// Of 16 samples and more, every fourth judges the loss instead of shaping the weights: on those that did, it is
+  /// several dB less than on others.
+  bool held_out(std::size_t sample) const { return samples_.count >= 16 && sample % 4 == 3; }
+
+  /// Rounds layer after layer, each for what the rounded ones before it make of the samples.
+  result<void> round_all() {
+    const std::size_t n = plan_.layers.size();
+    rounded_.assign(n, {});
+    const std::size_t positions = quantize_impl::positions_per_sample(options_.positions, samples_);
+    for (std::size_t first = 0; first < n;) {
+      if (options_.progress) options_.progress("round", first, n);
+      const std::uint32_t x = plan_.layers[first].x;
+      std::size_t last = first + 1;
+      while (last < n && plan_.layers[last].x == x) ++last;
+      auto run = prefix_run::prepare(g_, plan_, grids_, rounded_, tables_, x, options_.run);
+      if (!run) return run.error();
+      std::vector<layer_inputs> inputs;
+      for (std::size_t i = first; i < last; ++i)
+        inputs.emplace_back(plan_.layers[i], options_.second_order || options_.bits == 4, 1 + i);
+      for (std::size_t s = 0; s < samples_.count; ++s) {
+        if (held_out(s)) continue;
+        const auto values = run->run(samples_, s);
+        if (!values) return values.error();
+        for (std::size_t i = first; i < last; ++i)
+          inputs[i - first].see(plan_.layers[i], *values, s, seen_.targets[i].of(s), positions);
+      }
+      for (const layer_inputs& in : inputs) {
+        round_one(first, in, narrow(first) ? 4 : 8);
+        ++first;
+      }
     }
-    if (options_.progress) options_.progress("round", plan_.layers.size(), plan_.layers.size());
+    if (options_.progress) options_.progress("round", n, n);
+    return {};
   }
 
   /// Layers that see the model's input with no layer before them, and those with none behind them.
@@ -283,27 +313,48 @@ private:
     });
     if (!rows) return rows.error();
     report_.calibration = std::move(*rows);
-    report_.loss = loss_percent(report_.calibration);
+    std::vector<std::size_t> judges;
+    for (std::size_t i = 0; i < samples_.count; ++i)
+      if (held_out(i)) judges.push_back(i);
+    if (judges.empty()) {
+      report_.loss = loss_percent(report_.calibration);
+      return {};
+    }
+    const sample_set fresh{judges.size(), [&](std::size_t i, std::span<const std::span<std::byte>> inputs) {
+                             return samples_.load(judges[i], inputs);
+                           }};
+    auto held = agreement(g_, **run, fresh, [&](std::size_t i, std::size_t k) {
+      return std::span<const float>(real_[judges[i]][k]);
+    });
+    if (!held) return held.error();
+    report_.loss = loss_percent(*held);
     return {};
   }
 
-  /// While the loss is too large, the four-bit layers whose rounding disturbs their own output most go to 8 bits.
+  /// While the loss is too large, four-bit layers go to 8 bits and all are rounded again: those first whose relative
+  /// noise per byte that it costs is largest, as many as should do if noise is what they add.
   result<void> settle() {
-    std::vector<std::size_t> order;
-    for (std::size_t i = 0; i < rounded_.size(); ++i)
-      if (rounded_[i].bits == 4) order.push_back(i);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return rounded_[a].sqnr_db() < rounded_[b].sqnr_db(); });
-    for (std::size_t at = 0;;) {
-      if (options_.progress) options_.progress("compare", at, order.size());
+    const auto ratio = [&](std::size_t i) {
+      return rounded_[i].signal > 0 ? rounded_[i].noise / rounded_[i].signal : 0.0;
+    };
+    for (;;) {
       if (auto ok = measure_calibration(); !ok) return ok;
-      if (report_.loss <= options_.max_loss || at == order.size()) break;
-      for (const std::size_t stop = std::min(order.size(), at + 1 + order.size() / 16); at < stop; ++at) {
-        round_one(order[at], 8);
-        report_.layers[order[at]].fell_back = true;
+      std::vector<std::size_t> order;
+      double left = 0;
+      for (std::size_t i = 0; i < rounded_.size(); ++i)
+        if (rounded_[i].bits == 4) order.push_back(i), left += ratio(i);
+      if (report_.loss <= options_.max_loss || order.empty()) break;
+      std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return ratio(a) * static_cast<double>(plan_.layers[b].w.size()) >
+               ratio(b) * static_cast<double>(plan_.layers[a].w.size());
+      });
+      const double bound = left * options_.max_loss / report_.loss;
+      for (std::size_t k = 0; k < order.size() && (k == 0 || left > bound); ++k) {
+        left -= ratio(order[k]);
+        report_.layers[order[k]].fell_back = true;
       }
+      if (auto ok = round_all(); !ok) return ok;
     }
-    if (options_.progress) options_.progress("compare", order.size(), order.size());
     return {};
   }
 

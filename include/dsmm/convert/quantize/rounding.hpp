@@ -6,14 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <numeric>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "dsmm/config.hpp"
-#include "dsmm/convert/calibrate/cholesky.hpp"
+#include "dsmm/convert/quantize/channel_fit.hpp"
 #include "dsmm/convert/quantize/layer.hpp"
 #include "dsmm/convert/quantize/layer_inputs.hpp"
+#include "dsmm/convert/quantize/moment_form.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
 
@@ -41,7 +42,7 @@ namespace quantize_impl {
 /// Integer group scales and the channel's scale for one row of weights, weighed by the power of each column.
 class step_search {
 public:
-  step_search(std::span<const float> w, std::span<const double> power, std::size_t group)
+  step_search(std::span<const double> w, std::span<const double> power, std::size_t group)
       : w_(w), power_(power), group_(group == 0 ? w.size() : group), per_channel_(group == 0) {}
 
   /// Returns the scale; `steps` get 1..16.
@@ -82,7 +83,7 @@ private:
   double error(std::size_t g, double step) const {
     double sum = 0;
     for (std::size_t k = g * group_, end = std::min(k + group_, w_.size()); k < end; ++k) {
-      const auto w = static_cast<double>(w_[k]);
+      const double w = w_[k];
       const double e = std::clamp(std::nearbyint(w / step), -8.0, 7.0) * step - w;
       sum += e * e * power_[k];
     }
@@ -91,7 +92,7 @@ private:
   double best_step(std::size_t g) const {
     double top = 0;
     for (std::size_t k = g * group_, end = std::min(k + group_, w_.size()); k < end; ++k)
-      top = std::max(top, std::abs(static_cast<double>(w_[k])));
+      top = std::max(top, std::abs(w_[k]));
     if (top <= 0) return 0;
     double best = top / 7, least = std::numeric_limits<double>::max();
     for (const double r : {1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55})
@@ -99,142 +100,176 @@ private:
     return best;
   }
 
-  std::span<const float> w_;
+  std::span<const double> w_;
   std::span<const double> power_;
   std::size_t group_;
   bool per_channel_;
 };
 
-/// Rounds one row against a factored moment block (columns in the order of `order`), from the last column to the first:
-/// each takes over the error that those behind it left (Babai's nearest plane; the same integers as GPTQ's). A weight
-/// of zero was pruned and stays zero: kernels leave blocks of zeros out.
-inline void round_row(const std::vector<double>& factored, std::span<const std::size_t> order,
-                      std::span<const float> w, std::span<const double> step, double low, double high,
-                      std::span<std::int8_t> codes) {
-  const std::size_t n = order.size();
-  std::vector<double> carried(n, 0.0);
-  for (std::size_t i = n; i-- > 0;) {
-    const double* const row = factored.data() + i * n;
-    const std::size_t k = order[i];
-    const auto real = static_cast<double>(w[k]);
-    const double code =
-        real == 0.0 ? 0.0 : std::clamp(std::nearbyint((real + carried[i] / row[i]) / step[k]), low, high);
-    codes[k] = static_cast<std::int8_t>(code);
-    const double error = real - code * step[k];
-    for (std::size_t j = 0; j < i; ++j) carried[j] += row[j] * error;
-  }
-}
+inline constexpr std::size_t measured_rows = 192;  ///< by which the error of a layer is measured
 
-/// A moment block with its columns sorted by power, weakest first, damped by a hundredth of the mean power, factored.
-struct factored_block {
-  std::size_t first = 0;
-  std::vector<std::size_t> order{};
-  std::vector<double> l{};  ///< empty: could not be factored
-
-  explicit factored_block(const moment_matrix& from) : first(from.first), order(from.n), l(from.n * from.n) {
-    const std::size_t n = from.n;
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return from.m[a * n + a] < from.m[b * n + b]; });
-    double mean = 0;
-    for (std::size_t k = 0; k < n; ++k) mean += from.m[k * n + k] / static_cast<double>(n);
-    for (std::size_t i = 0; i < n; ++i)
-      for (std::size_t j = 0; j <= i; ++j) {
-        const std::size_t a = std::max(order[i], order[j]), b = std::min(order[i], order[j]);
-        l[i * n + j] = from.m[a * n + b] + (i == j ? 0.01 * mean + 1e-12 : 0.0);
-      }
-    if (!cholesky(l, n)) l.clear();
-  }
-};
-
-/// Power of the layer's fp32 output and of its error over the kept positions.
-inline void measure(const weight_layer& l, const layer_inputs& in, std::span<const float> real, rounded_layer& r) {
-  const std::size_t depth = l.depth(), columns = in.columns(), out = l.channels() / static_cast<std::size_t>(l.groups);
-  for (std::size_t at = 0; at + columns <= in.kept().size(); at += columns)
-    for (std::size_t o = 0; o < l.channels(); ++o) {
-      const float* const x = in.kept().data() + at + o / out * depth;
-      float y[4] = {}, e[4] = {};
-      std::size_t k = 0;
-      for (; k + 4 <= depth; k += 4)
-        for (std::size_t p = 0; p < 4; ++p) {
-          const float w = l.w[o * depth + k + p];
-          y[p] += w * x[k + p];
-          e[p] += (real[o * depth + k + p] - w) * x[k + p];
-        }
-      for (; k < depth; ++k) {
-        y[0] += l.w[o * depth + k] * x[k];
-        e[0] += (real[o * depth + k] - l.w[o * depth + k]) * x[k];
-      }
-      const double signal = static_cast<double>((y[0] + y[1]) + (y[2] + y[3]));
-      const double noise =
-          static_cast<double>((e[0] + e[1]) + (e[2] + e[3])) + static_cast<double>(r.bias[o] - l.bias[o]);
+/// Power of the layer's fp32 output and of what rounding did to it, over some rows.
+inline void measure(const weight_layer& l, const layer_inputs& in, std::span<const float> error, rounded_layer& r) {
+  const std::size_t depth = l.depth(), out = l.channels() / static_cast<std::size_t>(l.groups);
+  const std::size_t rows = std::min(measured_rows, in.count());
+  std::vector<double> e(rows);
+  for (std::size_t o = 0; o < l.channels(); ++o) {
+    double mean = 0;  // the bias's
+    for (std::size_t i = 0; i < rows; ++i) {
+      const float* const x = in.row(i * in.count() / rows).data() + o / out * depth;
+      const auto signal = static_cast<double>(row_dot(l.w.data() + o * depth, x, depth));
+      e[i] = static_cast<double>(row_dot(error.data() + o * depth, x, depth));
+      mean += e[i] / static_cast<double>(rows);
       r.signal += signal * signal;
-      r.noise += noise * noise;
     }
+    for (const double v : e) r.noise += (v - mean) * (v - mean);
+  }
 }
+
+/// Corrections are damped more than rounding: they are learnt from the samples and must hold for others.
+inline constexpr double correction_damping = 1.0;
+
+/// Rounds the rows of one layer.
+class layer_rounder {
+public:
+  layer_rounder(const weight_layer& l, const layer_inputs& in, const rounding_options& options,
+                std::span<const float> least)
+      : l_(l), in_(in), options_(options), least_(least), depth_(l.depth()),
+        out_(l.channels() / static_cast<std::size_t>(l.groups)), power_(in.columns(), 1.0) {
+    for (const moment_matrix& m : in.moments()) {
+      double mean = 1e-12;
+      for (std::size_t k = 0; k < m.n; ++k) mean += m.m[k * m.n + k] / static_cast<double>(m.n);
+      for (std::size_t k = 0; k < m.n; ++k) power_[m.first + k] = m.m[k * m.n + k] / mean + 0.01;
+      if (options.second_order) forms_.emplace_back(m, 0.01);
+    }
+    r_.bits = options.bits;
+    r_.group = options.bits == 4 ? options.group : 0;
+    group_ = static_cast<std::size_t>(r_.group);
+    groups_ = group_ == 0 ? 1 : (depth_ + group_ - 1) / group_;
+    low_ = r_.bits == 4 ? -8 : -127, high_ = r_.bits == 4 ? 7 : 127;
+    r_.codes.resize(l.channels() * depth_);
+    r_.scale.resize(l.channels());
+    r_.bias = l.bias;
+    if (r_.bits == 4) r_.steps.assign(l.channels() * groups_, 16);
+  }
+
+  rounded_layer run() {
+    std::vector<float> error(r_.codes.size()), real(depth_);
+    for (std::size_t o = 0; o < l_.channels(); ++o) {
+      channel_fit fit(l_, in_, o);
+      const std::vector<double> w = wanted(o, fit);
+      choose_scale(o, w);
+      round(o, w);
+      const std::vector<double> step = steps(o);
+      for (std::size_t k = 0; k < depth_; ++k) {
+        real[k] = static_cast<float>(r_.codes[o * depth_ + k] * step[k]);
+        error[o * depth_ + k] = static_cast<float>(r_.codes[o * depth_ + k] * step[k] - w[k]);
+      }
+      if (!options_.correct_bias) continue;
+      fit.weights(real);
+      r_.bias[o] = fit.fit_bias();
+    }
+    measure(l_, in_, error, r_);
+    return std::move(r_);
+  }
+
+private:
+  std::size_t base(std::size_t o) const { return o / out_ * depth_; }
+
+  /// The weights that come nearest to the target on the inputs as they are: the model's own and what makes up for the
+  /// noise before the layer.
+  std::vector<double> wanted(std::size_t o, channel_fit& fit) {
+    const auto first = l_.w.begin() + static_cast<std::ptrdiff_t>(o * depth_);
+    std::vector<float> now(first, first + static_cast<std::ptrdiff_t>(depth_));
+    const moment_form* const form = form_of(o, 0);
+    if (form != nullptr && form->size() == depth_ && in_.count() > depth_) {
+      if (!wide_ || wide_->first() != base(o)) wide_.emplace(in_.moments()[base(o) / depth_], correction_damping);
+      for (std::size_t turn = 0; turn < 3 && wide_->usable(); ++turn) {
+        fit.weights(now);
+        if (options_.correct_bias) fit.fit_bias();
+        const std::vector<double> more = wide_->solve(fit.pull());
+        for (std::size_t k = 0; k < depth_; ++k)
+          if (now[k] != 0.0f) now[k] += static_cast<float>(more[k]);
+      }
+    }
+    return {now.begin(), now.end()};
+  }
+
+  /// The form of the block that begins at column `from` of the row; nullptr: there is none.
+  const moment_form* form_of(std::size_t o, std::size_t from) const {
+    for (const moment_form& f : forms_)
+      if (f.usable() && f.first() == base(o) + from) return &f;
+    return nullptr;
+  }
+
+  void choose_scale(std::size_t o, std::span<const double> w) {
+    if (r_.bits == 4) {
+      const step_search search(w, std::span(power_).subspan(base(o), depth_), group_);
+      r_.scale[o] = search.run({r_.steps.data() + o * groups_, groups_});
+    } else {
+      double top = 0;
+      for (const double v : w) top = std::max(top, std::abs(v));
+      r_.scale[o] = static_cast<float>(top / 127);
+    }
+    r_.scale[o] = std::max(r_.scale[o], least_[o]);
+  }
+
+  std::vector<double> steps(std::size_t o) const {
+    std::vector<double> step(depth_);
+    for (std::size_t k = 0; k < depth_; ++k)
+      step[k] = static_cast<double>(r_.scale[o]) *
+                (r_.bits == 4 ? r_.steps[o * groups_ + (group_ == 0 ? 0 : k / group_)] : 1);
+    return step;
+  }
+
+  void round(std::size_t o, std::span<const double> w) {
+    const std::span<std::int8_t> codes(r_.codes.data() + o * depth_, depth_);
+    std::vector<double> step = steps(o);
+    for (std::size_t k = 0; k < depth_; ++k)
+      codes[k] = static_cast<std::int8_t>(std::clamp(std::nearbyint(w[k] / step[k]), low_, high_));
+    for (std::size_t turn = 0; turn < 2; ++turn) {
+      moment_form::products sum;
+      for (std::size_t from = 0; from < depth_; from += moment_block) {
+        const moment_form* const form = form_of(o, from);
+        if (form == nullptr) continue;
+        const std::size_t n = form->size();
+        const auto part = w.subspan(from, n), by = std::span<const double>(step).subspan(from, n);
+        if (turn == 0) form->round(part, by, low_, high_, codes.subspan(from, n));
+        form->descend(part, by, low_, high_, 8, codes.subspan(from, n));
+        std::vector<double> q(n);
+        for (std::size_t k = 0; k < n; ++k) q[k] = codes[from + k] * by[k];
+        const auto p = form->overlap(part, q);
+        sum.with_w += p.with_w, sum.with_q += p.with_q;
+      }
+      const double factor = sum.with_q > 0 ? sum.with_w / sum.with_q : 1.0;
+      if (turn == 1 || r_.bits != 4 || !(factor > 0.5 && factor < 2.0)) break;
+      r_.scale[o] = std::max(static_cast<float>(static_cast<double>(r_.scale[o]) * factor), least_[o]);
+      step = steps(o);
+    }
+  }
+
+  const weight_layer& l_;
+  const layer_inputs& in_;
+  const rounding_options& options_;
+  std::span<const float> least_;
+  std::size_t depth_, out_, group_ = 0, groups_ = 1;
+  double low_ = 0, high_ = 0;
+  std::vector<double> power_;
+  std::vector<moment_form> forms_;
+  std::optional<moment_form> wide_;  // of the group at hand, with more damping
+  rounded_layer r_;
+};
 
 }  // namespace quantize_impl
 
-/// Rounds the weights of a layer.
+/// Rounds the weights of a layer so that, on what it reads in the quantized model, it comes nearest to what the fp32
+/// model gives.
 ///
 /// least  per channel, the smallest scale that the requantization of its result can express.
-/// Cost: depth^3 / 3 per moment block once, depth^2 / 2 per channel; nothing but depth per channel without moments.
+/// Cost: depth^3 / 6 per moment block once, a few depth^2 per channel; nothing but depth per channel without moments.
 inline rounded_layer round_layer(const weight_layer& l, const layer_inputs& in, const rounding_options& options,
                                  std::span<const float> least) {
-  using namespace quantize_impl;
-  const std::size_t depth = l.depth(), channels = l.channels(), out = channels / static_cast<std::size_t>(l.groups);
-  rounded_layer r;
-  r.bits = options.bits;
-  r.group = options.bits == 4 ? options.group : 0;
-  const auto group = static_cast<std::size_t>(r.group);
-  const std::size_t groups = group == 0 ? 1 : (depth + group - 1) / group;
-  r.codes.resize(channels * depth);
-  r.scale.resize(channels);
-  r.bias = l.bias;
-  if (r.bits == 4) r.steps.assign(channels * groups, 16);
-  std::vector<double> power(in.columns(), 1.0);
-  std::vector<factored_block> blocks;
-  for (const moment_matrix& m : in.moments()) {
-    double mean = 1e-12;
-    for (std::size_t k = 0; k < m.n; ++k) mean += m.m[k * m.n + k] / static_cast<double>(m.n);
-    for (std::size_t k = 0; k < m.n; ++k) power[m.first + k] = m.m[k * m.n + k] / mean + 0.01;
-    if (options.second_order) blocks.emplace_back(m);
-  }
-  std::vector<float> real(channels * depth);
-  std::vector<double> step(depth);
-  const double low = r.bits == 4 ? -8 : -127, high = r.bits == 4 ? 7 : 127;
-  for (std::size_t o = 0; o < channels; ++o) {
-    const std::size_t base = o / out * depth;
-    const std::span<const float> w(l.w.data() + o * depth, depth);
-    if (r.bits == 4) {
-      const step_search search(w, {power.data() + base, depth}, group);
-      r.scale[o] = search.run({r.steps.data() + o * groups, groups});
-    } else {
-      float top = 0;
-      for (const float v : w) top = std::max(top, std::abs(v));
-      r.scale[o] = top / 127.0f;
-    }
-    r.scale[o] = std::max(r.scale[o], least[o]);
-    for (std::size_t k = 0; k < depth; ++k)
-      step[k] =
-          static_cast<double>(r.scale[o]) * (r.bits == 4 ? r.steps[o * groups + (group == 0 ? 0 : k / group)] : 1);
-    const std::span<std::int8_t> codes(r.codes.data() + o * depth, depth);
-    for (std::size_t k = 0; k < depth; ++k)
-      codes[k] = static_cast<std::int8_t>(std::clamp(std::nearbyint(static_cast<double>(w[k]) / step[k]), low, high));
-    for (const factored_block& b : blocks) {
-      if (b.l.empty() || b.first < base || b.first >= base + depth) continue;
-      const std::size_t from = b.first - base, n = b.order.size();
-      round_row(b.l, b.order, w.subspan(from, n), std::span(step).subspan(from, n), low, high, codes.subspan(from, n));
-    }
-    double moved = 0;
-    for (std::size_t k = 0; k < depth; ++k) {
-      real[o * depth + k] = static_cast<float>(codes[k] * step[k]);
-      moved += (codes[k] * step[k] - static_cast<double>(w[k])) * in.mean(base + k);
-    }
-    if (options.correct_bias) r.bias[o] -= static_cast<float>(moved);
-  }
-  measure(l, in, real, r);
-  return r;
+  return quantize_impl::layer_rounder(l, in, options, least).run();
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert
