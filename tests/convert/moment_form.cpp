@@ -56,7 +56,10 @@ TEST_CASE("rounding by moments beats the nearest codes, and descent leaves none 
     for (std::size_t k = 0; k < n; ++k) nearest[k] = static_cast<std::int8_t>(std::nearbyint(w[k] / step[k]));
     form.round(w, step, -8, 7, codes);
     const double babai = error(m, w, step, codes);
-    form.descend(w, step, -8, 7, 100, codes);
+    auto products = form.start(w, step, codes);
+    form.descend(w, step, -8, 7, 100, codes, products.slope);
+    const auto afresh = form.start(w, step, codes);
+    for (std::size_t k = 0; k < n; ++k) CHECK(products.slope[k] == doctest::Approx(afresh.slope[k]).epsilon(1e-9));
     const double reached = error(m, w, step, codes);
     CHECK(babai < error(m, w, step, nearest));
     CHECK(reached <= babai + 1e-9);
@@ -74,7 +77,11 @@ TEST_CASE("the overlap gives the factor of least error") {
   const moment_matrix m = correlated();
   const quantize_impl::moment_form form(m, 0.0);
   std::vector<double> w(n), q(n);
-  for (std::size_t k = 0; k < n; ++k) q[k] = static_cast<double>(k % 5), w[k] = 1.5 * q[k];
-  const auto p = form.overlap(w, q);
+  std::vector<std::int8_t> codes(n);
+  for (std::size_t k = 0; k < n; ++k) codes[k] = static_cast<std::int8_t>(k % 5), q[k] = codes[k], w[k] = 1.5 * q[k];
+  auto products = form.start(w, std::vector<double>(n, 1.0), codes);
+  const auto p = form.overlap(q, products);
   CHECK(p.with_w / p.with_q == doctest::Approx(1.5));
+  form.scale_steps(products, 1.5);  // then q is w
+  for (const double v : products.slope) CHECK(std::abs(v) < 1e-6);
 }

@@ -12,8 +12,16 @@
 #include "dsmm/config.hpp"
 #include "dsmm/convert/calibrate/cholesky.hpp"
 #include "dsmm/convert/quantize/layer_inputs.hpp"
+#include "dsmm/kernels/math_target.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert::quantize_impl {
+
+/// y += a * x, element by element: the same bits in registers of any width.
+inline void add_scaled(double* y, const double* x, double a, std::size_t n) noexcept {
+  kernels::with_avx2([=]() __attribute__((always_inline)) {
+    for (std::size_t i = 0; i < n; ++i) y[i] += a * x[i];
+  });
+}
 
 /// How the error of a row of weights becomes error of its output: e^T H e, H a block of second moments, damped by a
 /// share of their mean power.
@@ -62,19 +70,33 @@ public:
           w[k] == 0.0 ? 0.0 : std::clamp(std::nearbyint((w[k] + carried[i] / row[i]) / step[k]), low, high);
       codes[k] = static_cast<std::int8_t>(code);
       const double error = w[k] - code * step[k];
-      for (std::size_t j = 0; j < i; ++j) carried[j] += row[j] * error;
+      add_scaled(carried.data(), row, error, i);
     }
   }
 
-  /// Moves codes one by one to the values of least error while the others stay, until none moves or `sweeps` are over.
-  /// Cost: n^2 for the start, n per sweep and n per move.
-  void descend(std::span<const double> w, std::span<const double> step, double low, double high, std::size_t sweeps,
-               std::span<std::int8_t> codes) const {
+  /// H w, and H (q - w) for the q that codes stand for at the moment.
+  struct row_products {
+    std::vector<double> of_w, slope;
+  };
+
+  /// Both in one pass over H, which is larger than the second cache: reading it is what takes the time.
+  row_products start(std::span<const double> w, std::span<const double> step,
+                     std::span<const std::int8_t> codes) const {
     const std::size_t n = size();
-    std::vector<double> slope(n, 0.0);  // H (q - w)
-    for (std::size_t k = 0; k < n; ++k)
-      if (const double e = codes[k] * step[k] - w[k]; e != 0.0)
-        for (std::size_t j = 0; j < n; ++j) slope[j] += h_[k * n + j] * e;
+    row_products p{std::vector<double>(n, 0.0), std::vector<double>(n, 0.0)};
+    for (std::size_t k = 0; k < n; ++k) {
+      if (w[k] != 0.0) add_scaled(p.of_w.data(), h_.data() + k * n, w[k], n);
+      const double e = codes[k] * step[k] - w[k];
+      if (e != 0.0) add_scaled(p.slope.data(), h_.data() + k * n, e, n);
+    }
+    return p;
+  }
+
+  /// Moves codes one by one to the values of least error while the others stay, until none moves or `sweeps` are over.
+  /// `slope` follows. Cost: n per sweep and n per move.
+  void descend(std::span<const double> w, std::span<const double> step, double low, double high, std::size_t sweeps,
+               std::span<std::int8_t> codes, std::span<double> slope) const {
+    const std::size_t n = size();
     for (bool moved = true; moved && sweeps > 0; --sweeps) {
       moved = false;
       for (std::size_t i = n; i-- > 0;) {
@@ -85,7 +107,7 @@ public:
         if (code == static_cast<double>(codes[k]) || std::abs(best - codes[k]) < 0.5 + 1e-9) continue;
         const double by = (code - codes[k]) * step[k];
         codes[k] = static_cast<std::int8_t>(code);
-        for (std::size_t j = 0; j < n; ++j) slope[j] += h_[k * n + j] * by;
+        add_scaled(slope.data(), h_.data() + k * n, by, n);
         moved = true;
       }
     }
@@ -95,15 +117,18 @@ public:
   struct products {
     double with_w = 0, with_q = 0;
   };
-  products overlap(std::span<const double> w, std::span<const double> q) const {
-    const std::size_t n = size();
+  static products overlap(std::span<const double> q, const row_products& of) noexcept {
     products p;
-    for (std::size_t k = 0; k < n; ++k) {
-      if (q[k] == 0.0) continue;
-      p.with_w += q[k] * convert::dot(h_.data() + k * n, w.data(), n);
-      p.with_q += q[k] * convert::dot(h_.data() + k * n, q.data(), n);
+    for (std::size_t k = 0; k < q.size(); ++k) {
+      p.with_w += q[k] * of.of_w[k];
+      p.with_q += q[k] * (of.slope[k] + of.of_w[k]);
     }
     return p;
+  }
+
+  /// What they are once all steps have become `factor` times as large.
+  static void scale_steps(row_products& p, double factor) noexcept {
+    for (std::size_t k = 0; k < p.slope.size(); ++k) p.slope[k] = factor * (p.slope[k] + p.of_w[k]) - p.of_w[k];
   }
 
 private:

@@ -234,6 +234,7 @@ private:
     o.group = options_.group;
     o.second_order = options_.second_order;
     o.correct_bias = options_.correct_bias;
+    o.exec = options_.run.exec;
     std::optional<quantization> y;
     if (plan_.as_u8[l.y]) y = grids_[plan_.grids[l.y]];
     rounded_[i] = round_layer(l, in, o, least_scales(l, grids_[plan_.grids[plan_.roots[l.x]]], y));

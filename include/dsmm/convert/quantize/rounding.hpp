@@ -15,6 +15,7 @@
 #include "dsmm/convert/quantize/layer.hpp"
 #include "dsmm/convert/quantize/layer_inputs.hpp"
 #include "dsmm/convert/quantize/moment_form.hpp"
+#include "dsmm/core/executor.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
 
@@ -23,6 +24,7 @@ struct rounding_options {
   std::int32_t group = 64;    ///< of i4s: 0, 32, 64 or 128
   bool second_order = true;   ///< let later columns make up for the error of earlier ones
   bool correct_bias = true;   ///< take the mean error into the bias
+  executor exec{};            ///< channels are shared out; no result depends on it
 };
 
 /// Weights as the file stores them, and how far the layer's output moved.
@@ -154,43 +156,58 @@ public:
   }
 
   rounded_layer run() {
-    std::vector<float> error(r_.codes.size()), real(depth_);
-    for (std::size_t o = 0; o < l_.channels(); ++o) {
-      channel_fit fit(l_, in_, o);
-      const std::vector<double> w = wanted(o, fit);
-      choose_scale(o, w);
-      round(o, w);
-      const std::vector<double> step = steps(o);
-      for (std::size_t k = 0; k < depth_; ++k) {
-        real[k] = static_cast<float>(r_.codes[o * depth_ + k] * step[k]);
-        error[o * depth_ + k] = static_cast<float>(r_.codes[o * depth_ + k] * step[k] - w[k]);
-      }
-      if (!options_.correct_bias) continue;
-      fit.weights(real);
-      r_.bias[o] = fit.fit_bias();
+    std::vector<float> error(r_.codes.size());
+    constexpr std::size_t run = 4;  // channels of a task
+    for (std::size_t first = 0; first < l_.channels(); first += out_) {  // group by group: each has its own moments
+      correct_by(first);
+      options_.exec.each(static_cast<std::uint32_t>((out_ + run - 1) / run), [&](std::uint32_t t) {
+        const std::size_t begin = first + t * run, end = std::min(begin + run, first + out_);
+        for (std::size_t o = begin; o < end; ++o) channel(o, std::span(error).subspan(o * depth_, depth_));
+      });
     }
     measure(l_, in_, error, r_);
     return std::move(r_);
   }
 
 private:
+  /// One row, whatever the others are.
+  void channel(std::size_t o, std::span<float> error) {
+    channel_fit fit(l_, in_, o);
+    const std::vector<double> w = wanted(o, fit);
+    choose_scale(o, w);
+    round(o, w);
+    const std::vector<double> step = steps(o);
+    std::vector<float> real(depth_);
+    for (std::size_t k = 0; k < depth_; ++k) {
+      real[k] = static_cast<float>(r_.codes[o * depth_ + k] * step[k]);
+      error[k] = static_cast<float>(r_.codes[o * depth_ + k] * step[k] - w[k]);
+    }
+    if (!options_.correct_bias) return;
+    fit.weights(real);
+    r_.bias[o] = fit.fit_bias();
+  }
+
+  /// Makes the form by which the weights of a group are corrected, if there is one.
+  void correct_by(std::size_t first) {
+    const moment_form* const form = form_of(first, 0);
+    wide_.reset();
+    if (form != nullptr && form->size() == depth_ && in_.count() > depth_)
+      wide_.emplace(in_.moments()[base(first) / depth_], correction_damping);
+  }
+
   std::size_t base(std::size_t o) const { return o / out_ * depth_; }
 
   /// The weights that come nearest to the target on the inputs as they are: the model's own and what makes up for the
   /// noise before the layer.
-  std::vector<double> wanted(std::size_t o, channel_fit& fit) {
+  std::vector<double> wanted(std::size_t o, channel_fit& fit) const {
     const auto first = l_.w.begin() + static_cast<std::ptrdiff_t>(o * depth_);
     std::vector<float> now(first, first + static_cast<std::ptrdiff_t>(depth_));
-    const moment_form* const form = form_of(o, 0);
-    if (form != nullptr && form->size() == depth_ && in_.count() > depth_) {
-      if (!wide_ || wide_->first() != base(o)) wide_.emplace(in_.moments()[base(o) / depth_], correction_damping);
-      for (std::size_t turn = 0; turn < 3 && wide_->usable(); ++turn) {
-        fit.weights(now);
-        if (options_.correct_bias) fit.fit_bias();
-        const std::vector<double> more = wide_->solve(fit.pull());
-        for (std::size_t k = 0; k < depth_; ++k)
-          if (now[k] != 0.0f) now[k] += static_cast<float>(more[k]);
-      }
+    for (std::size_t turn = 0; turn < 3 && wide_ && wide_->usable(); ++turn) {
+      fit.weights(now);
+      if (options_.correct_bias) fit.fit_bias();
+      const std::vector<double> more = wide_->solve(fit.pull());
+      for (std::size_t k = 0; k < depth_; ++k)
+        if (now[k] != 0.0f) now[k] += static_cast<float>(more[k]);
     }
     return {now.begin(), now.end()};
   }
@@ -227,23 +244,31 @@ private:
     std::vector<double> step = steps(o);
     for (std::size_t k = 0; k < depth_; ++k)
       codes[k] = static_cast<std::int8_t>(std::clamp(std::nearbyint(w[k] / step[k]), low_, high_));
+    std::vector<moment_form::row_products> products;  // by block
     for (std::size_t turn = 0; turn < 2; ++turn) {
       moment_form::products sum;
+      std::size_t at = 0;
       for (std::size_t from = 0; from < depth_; from += moment_block) {
         const moment_form* const form = form_of(o, from);
         if (form == nullptr) continue;
         const std::size_t n = form->size();
         const auto part = w.subspan(from, n), by = std::span<const double>(step).subspan(from, n);
-        if (turn == 0) form->round(part, by, low_, high_, codes.subspan(from, n));
-        form->descend(part, by, low_, high_, 8, codes.subspan(from, n));
+        if (turn == 0) {
+          form->round(part, by, low_, high_, codes.subspan(from, n));
+          products.push_back(form->start(part, by, codes.subspan(from, n)));
+        }
+        moment_form::row_products& now = products[at++];
+        form->descend(part, by, low_, high_, 8, codes.subspan(from, n), now.slope);
         std::vector<double> q(n);
         for (std::size_t k = 0; k < n; ++k) q[k] = codes[from + k] * by[k];
-        const auto p = form->overlap(part, q);
+        const auto p = moment_form::overlap(q, now);
         sum.with_w += p.with_w, sum.with_q += p.with_q;
       }
       const double factor = sum.with_q > 0 ? sum.with_w / sum.with_q : 1.0;
       if (turn == 1 || r_.bits != 4 || !(factor > 0.5 && factor < 2.0)) break;
-      r_.scale[o] = std::max(static_cast<float>(static_cast<double>(r_.scale[o]) * factor), least_[o]);
+      const auto before = static_cast<double>(r_.scale[o]);
+      r_.scale[o] = std::max(static_cast<float>(before * factor), least_[o]);
+      for (auto& p : products) moment_form::scale_steps(p, static_cast<double>(r_.scale[o]) / before);
       step = steps(o);
     }
   }
