@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -34,9 +35,10 @@ public:
   executor handle() noexcept { return {this, width_, &parallel_for}; }
 
 private:
-  // ticket_ packs {epoch : 24, count : 20, next index : 20}. A thread that wakes late for an old job cannot take an
-  // index of a new one, because the compare-exchange sees another epoch; and while an index of a job is untaken, fn_
-  // and arg_ are that job's.
+  // ticket_ packs {epoch : 24, end : 20, begin : 20} of the indices that nobody has taken. The caller takes them from
+  // the front and the others from the back, so that rows of one layer stay in the cache of the core that wrote those of
+  // the layer before. A thread that wakes late for an old job cannot take an index of a new one, because the
+  // compare-exchange sees another epoch; and while an index of a job is untaken, fn_ and arg_ are that job's.
   static void parallel_for(void* self, std::uint32_t count, void (*fn)(void*, std::uint32_t), void* arg) noexcept {
     static_cast<thread_pool*>(self)->run(count, fn, arg);
   }
@@ -53,11 +55,11 @@ private:
     ticket_.store(pack(epoch, count), std::memory_order_release);
     epoch_.store(epoch, std::memory_order_release);
     epoch_.notify_all();
-    take(epoch);
+    take(epoch, true);
     for (std::uint32_t left = left_.load(std::memory_order_acquire); left != 0;
          left = left_.load(std::memory_order_acquire)) {
       // The others finish their last index: microseconds, so look a little before asking the kernel.
-      for (int i = 0; i < spins && left_.load(std::memory_order_acquire) != 0; ++i) pause();
+      look_for([this] { return left_.load(std::memory_order_acquire) == 0; });
       left = left_.load(std::memory_order_acquire);
       if (left != 0) left_.wait(left, std::memory_order_acquire);
     }
@@ -65,17 +67,18 @@ private:
   }
 
   /// Works off indices of job `epoch` until none is left.
-  void take(std::uint32_t epoch) noexcept {
+  void take(std::uint32_t epoch, bool from_front) noexcept {
     std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
     while (ticket >> 40 == (epoch & 0xFF'FFFF)) {
-      const auto count = static_cast<std::uint32_t>(ticket >> 20) & max_count;
-      const auto index = static_cast<std::uint32_t>(ticket) & max_count;
-      if (index >= count) return;
+      const auto end = static_cast<std::uint32_t>(ticket >> 20) & max_count;
+      const auto begin = static_cast<std::uint32_t>(ticket) & max_count;
+      if (begin >= end) return;
+      const std::uint64_t rest = from_front ? ticket + 1 : ticket - (std::uint64_t{1} << 20);
       const auto fn = fn_.load(std::memory_order_relaxed);
       void* const arg = arg_.load(std::memory_order_relaxed);
-      if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+      if (!ticket_.compare_exchange_weak(ticket, rest, std::memory_order_acq_rel, std::memory_order_acquire))
         continue;
-      fn(arg, index);
+      fn(arg, from_front ? begin : end - 1);
       if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_one();
       ticket = ticket_.load(std::memory_order_acquire);
     }
@@ -88,12 +91,25 @@ private:
   void work() noexcept {
     std::uint32_t seen = 0;
     for (;;) {
-      for (int i = 0; i < spins && epoch_.load(std::memory_order_acquire) == seen; ++i) pause();
+      look_for([this, seen] { return epoch_.load(std::memory_order_acquire) != seen; });
       epoch_.wait(seen, std::memory_order_acquire);
       seen = epoch_.load(std::memory_order_acquire);
       if (stop_.load(std::memory_order_relaxed)) return;
-      take(seen);
+      take(seen, false);
     }
+  }
+
+  /// Looks whether `done` for as long as the gap between two layers may be, far below a frame: a thread that the kernel
+  /// must wake comes 30 us late.
+  template <class Done>
+  static void look_for(const Done& done) noexcept {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(40);
+    do
+      for (int i = 0; i < 32; ++i) {
+        if (done()) return;
+        pause();
+      }
+    while (std::chrono::steady_clock::now() < end);
   }
 
   static void pause() noexcept {
@@ -103,7 +119,6 @@ private:
   }
 
   static constexpr std::uint32_t max_count = (1u << 20) - 1;
-  static constexpr int spins = 200;  // about 10 us: longer than the gap between two layers, far below a frame
 
   std::uint32_t width_;
   std::vector<std::thread> threads_;

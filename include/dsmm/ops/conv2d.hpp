@@ -44,6 +44,7 @@ struct packed_conv {
         kernels::conv_packed part = groups[0];
         part.panels += first_panel;
         part.panel_count = last_panel - first_panel;
+        if (part.panel_count == 1) part.panels_ahead = static_cast<std::int32_t>(context.exec.width);
         group_rows(part, epilogue, x, output, 0, begin, end);
       });
     });

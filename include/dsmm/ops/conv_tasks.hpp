@@ -18,8 +18,8 @@ struct conv_tasks {
   /// products     multiplications of all outputs.   weights, inputs  values that are read.
   static constexpr conv_tasks of(std::int32_t rows, std::int32_t width, std::int32_t panels, std::int64_t products,
                                  std::int64_t weights, std::int64_t inputs) noexcept {
-    // 2^21 products are 9 us of the fastest kernel, 5 times what starting and joining threads costs.
-    const auto wanted = static_cast<std::int32_t>(std::clamp<std::int64_t>(products >> 21, 1, 64));
+    // 2^20 products are 4.5 us of the fastest kernel, 7 times what starting and joining threads costs.
+    const auto wanted = static_cast<std::int32_t>(std::clamp<std::int64_t>(products >> 20, 1, 64));
     // Fewer pixels than two tiles would leave registers idle and read all weights for little.
     const std::int32_t least_rows = std::min(rows, (27 + width) / width), most_blocks = rows / least_rows;
     const std::int32_t cuts = std::max(panels, 1);

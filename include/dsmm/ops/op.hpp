@@ -147,13 +147,15 @@ constexpr op_definition define() noexcept {
           }};
 }
 
-/// Splits `rows` rows of work into tasks of about `target` operations each; the split depends on the shape alone.
+/// Splits `rows` rows of work into tasks of about `target` operations each; the split depends on the shape alone. Few
+/// operations are enough: rows that stay with the thread that wrote them need not change caches, and that is worth more
+/// than what a task costs (adds of ResNet-18 on two threads: whole 377 us, cut 94; on one 143).
 struct row_tasks {
   std::int32_t rows = 1, per_task = 1;
   std::uint32_t count() const noexcept { return static_cast<std::uint32_t>((rows + per_task - 1) / per_task); }
 };
 
-constexpr row_tasks split_rows(std::int32_t rows, std::int64_t work_per_row, std::int64_t target = 1 << 20) noexcept {
+constexpr row_tasks split_rows(std::int32_t rows, std::int64_t work_per_row, std::int64_t target = 1 << 15) noexcept {
   const std::int64_t per_task = work_per_row <= 0 ? rows : (target + work_per_row - 1) / work_per_row;
   return {rows, static_cast<std::int32_t>(per_task < 1 ? 1 : per_task > rows ? rows : per_task)};
 }

@@ -18,18 +18,23 @@ struct quantize_op {
     operand input, output;
     const float *scale, *offset;
     std::int32_t zero_point;
+    row_tasks tasks;
   };
 
   static result<op_request> request(const op_view&, isa) noexcept { return op_request{}; }
 
   static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p, std::span<std::byte>) noexcept {
-    p = {bind.input[0], bind.output, op.constant<float>(1), op.constant<float>(2), op.output().zero_point};
+    const extents y = bind.output.shape;
+    p = {bind.input[0],          bind.output, op.constant<float>(1), op.constant<float>(2),
+         op.output().zero_point, split_rows(y.h, std::int64_t{y.w} * y.c)};
     return {};
   }
 
-  static void run(const prepared& p, const run_context&) noexcept {
-    kernels::quantize(p.input.view<const float>(), p.scale, p.offset, p.output.view<std::uint8_t>(), p.zero_point, 0,
-                      p.output.shape.h);
+  static void run(const prepared& p, const run_context& context) noexcept {
+    for_rows(context, p.tasks, [&](std::int32_t begin, std::int32_t end) {
+      kernels::quantize(p.input.view<const float>(), p.scale, p.offset, p.output.view<std::uint8_t>(), p.zero_point,
+                        begin, end);
+    });
   }
 };
 

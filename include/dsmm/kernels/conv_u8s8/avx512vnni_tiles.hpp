@@ -39,7 +39,7 @@ struct avx512vnni_tiles {
       const std::int32_t o = t.panel->channel, n = t.panel->channels;
       const auto quad = static_cast<std::ptrdiff_t>(Weights::quad_bytes(static_cast<std::size_t>(n)));
       const std::ptrdiff_t bytes = quad * t.panel->quads;
-      t.ahead = bytes >= far_panel ? bytes : 0;
+      t.ahead = bytes >= far_panel ? bytes * p.panels_ahead : 0;
       t.out.set_panel(o, n / 16, p.geometry.out_channels + pad, sizeof(T) == 1);
       if (n == 16) sevens ? tiles<7, 4, 1>(t, grid) : tiles<4, 4, 1>(t, grid);
       else if (n == 32) sevens ? tiles<7, Weights::runs_of_7, 2>(t, grid) : tiles<4, Weights::runs_of_4, 2>(t, grid);
@@ -59,7 +59,7 @@ private:
     const conv_panel* panel;
     quad_range quads;  ///< of the panel; all of them where weights come in groups
     std::ptrdiff_t x_step;
-    std::ptrdiff_t ahead;  ///< bytes from a weight of this panel to that of the next one; 0: not worth asking for it
+    std::ptrdiff_t ahead;  ///< bytes from a weight of this panel to one that will be wanted next; 0: do not ask
     avx512_output out;
   };
 

@@ -68,6 +68,9 @@ struct conv_packed {
   /// Of the input rows from the first tap of output row 0 on, only rows [zero_rows, zero_rows + used_rows) can be other
   /// than 0: a variant may skip the taps of others. used_rows 0: nothing is known. For paddings of zero point 0.
   std::int32_t zero_rows = 0, used_rows = 0;
+  /// Panels from one that is computed to the one whose weights a variant may ask for meanwhile: as many as threads
+  /// share them out one by one. Never changes a result.
+  std::int32_t panels_ahead = 1;
 };
 
 /// Quads [begin, end) of a panel.
