@@ -90,8 +90,10 @@ private:
         const std::int32_t start = i + Run <= grid.length ? i : grid.length - Run;
         runs[held++] = {x + start * grid.x_step, y + start * grid.y_step};
         if (held < Runs) continue;
-        if (t.ahead != 0) tile<Run, Runs, Registers, true>(t, runs);
-        else tile<Run, Runs, Registers>(t, runs);
+        bool asked = false;
+        if constexpr (Registers == 2 && !Weights::grouped)  // the panels of wide layers; for others not worth the code
+          if (t.ahead != 0) tile<Run, Runs, Registers, true>(t, runs), asked = true;
+        if (!asked) tile<Run, Runs, Registers>(t, runs);
         held = 0;
       }
     }
