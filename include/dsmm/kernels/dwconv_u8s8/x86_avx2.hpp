@@ -124,7 +124,6 @@ private:
   __attribute__((always_inline)) static inline void store(const panel& p, float* y, __m256i low,
                                                           __m256i high) noexcept {
     const __m256 floor = _mm256_set1_ps(p.epilogue->relu ? 0.0f : -__builtin_inff());
-    const float* const factor = p.epilogue->factor + p.channel;
     alignas(32) float v[16];
     if (p.epilogue->sums) {
       _mm256_store_ps(v, _mm256_castsi256_ps(low));
@@ -132,6 +131,7 @@ private:
       std::memcpy(y, v, p.valid * sizeof *v);
       return;
     }
+    const float* const factor = p.epilogue->factor + p.channel;
     _mm256_store_ps(v, _mm256_max_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(low), _mm256_loadu_ps(factor)), floor));
     _mm256_store_ps(v + 8, _mm256_max_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(high), _mm256_loadu_ps(factor + 8)), floor));
     std::memcpy(y, v, p.valid * sizeof *v);
