@@ -19,7 +19,7 @@
 namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 #if DSMM_X86
-using unary_variants = kernel_list<unary_impl::generic>;  // clang 14 gives x86_avx512 other bits in places: out until found
+using unary_variants = kernel_list<unary_impl::generic>;  // not x86_avx512: other bits when clang 14 compiles it
 #else
 using unary_variants = kernel_list<unary_impl::generic>;
 #endif
