@@ -4,7 +4,7 @@
 
 usage: compare_onnx.py DSMM MODEL.onnx... [--shape MODEL:NAME=1x3x320x320] [--limit 1e-4] [--seed 7]
 
-Needs onnxruntime and numpy from PyPI. Prints one line per model: the largest error relative to the largest absolute
+Needs onnxruntime, onnx and numpy from PyPI. Prints one line per model: the largest error relative to the largest absolute
 value of the output, or to 0.01 if all of it is smaller (ONNX Runtime's own sigmoid is off by 1e-7). Exit status 1 if a model does not import or is off by more than the limit.
 """
 import argparse
@@ -16,6 +16,8 @@ import time
 
 import numpy as np
 import onnxruntime
+
+from onnx_peer import shapes_of
 
 
 def random_input(rng, kind, dims):
@@ -86,12 +88,7 @@ def main():
     arguments = parser.parse_args()
     failed = 0
     for path in arguments.models:
-        shapes = {}
-        for s in arguments.shape:
-            model, _, rest = s.partition(":")
-            name, _, dims = rest.partition("=")
-            if model == path.name:
-                shapes[name] = [int(d) for d in dims.split("x")]
+        shapes = shapes_of(path, arguments.shape)
         with tempfile.TemporaryDirectory() as folder:
             try:
                 worst, text = compare(arguments.dsmm, path, shapes, arguments.seed, pathlib.Path(folder))

@@ -22,8 +22,10 @@ import numpy as np
 import onnx
 import onnx.version_converter
 import onnxruntime as ort
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from onnx_peer import Samples, bound, median_us, ort_session, shapes_of, tool
 
 try:
     import openvino as ov
@@ -36,14 +38,6 @@ except ImportError:
     ncnn = None
 
 CALIBRATION = 6
-
-
-class Samples(CalibrationDataReader):
-    def __init__(self, feeds):
-        self.left = list(feeds)
-
-    def get_next(self):
-        return self.left.pop(0) if self.left else None
 
 
 def static_shapes(path, shapes, folder):
@@ -64,21 +58,6 @@ def static_shapes(path, shapes, folder):
     fixed = folder / "fixed.onnx"
     onnx.save(model, fixed)
     return fixed
-
-
-def ort_session(path, threads):
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def bound(session, feeds):
-    binding = session.io_binding()
-    for name, value in feeds.items():
-        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(value))
-    for output in session.get_outputs():
-        binding.bind_output(output.name)
-    return lambda: session.run_with_iobinding(binding)
 
 
 def openvino_run(path, feeds, threads):
@@ -117,23 +96,6 @@ def ncnn_run(path, feeds, folder, threads):
             raise RuntimeError("ncnn does not run the model")
 
     return run
-
-
-def median_us(run, span):
-    run()
-    times, end = [], time.perf_counter() + span
-    while len(times) < 5 or time.perf_counter() < end:
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times)) * 1e6
-
-
-def tool(*arguments):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "failed")
-    return done.stdout
 
 
 def sqnr(outputs, real):
@@ -245,12 +207,7 @@ def main():
           "faster int8 peer / dsmm int4 | SQNR, dB |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     for path in a.models:
-        shapes = {}
-        for s in a.shape:
-            model, _, rest = s.partition(":")
-            name, _, dims = rest.partition("=")
-            if model == path.name:
-                shapes[name] = [int(d) for d in dims.split("x")]
+        shapes = shapes_of(path, a.shape)
         with tempfile.TemporaryDirectory() as folder:
             try:
                 compare(a, path, shapes, pathlib.Path(folder))

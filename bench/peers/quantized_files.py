@@ -20,60 +20,19 @@ import collections
 import json
 import logging
 import pathlib
-import subprocess
 import tempfile
-import time
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper, version_converter
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from onnx_peer import Samples, bound, median_us, ort_session, tool
+
 KINDS = ("qdq", "dynamic", "nbits")
-
-
-class Samples(CalibrationDataReader):
-    def __init__(self, feeds):
-        self.left = list(feeds)
-
-    def get_next(self):
-        return self.left.pop(0) if self.left else None
-
-
-def session(path, threads):
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def bound(run, feeds):
-    binding = run.io_binding()
-    for name, value in feeds.items():
-        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(value))
-    for output in run.get_outputs():
-        binding.bind_output(output.name)
-    return lambda: run.run_with_iobinding(binding)
-
-
-def median_us(run, span):
-    run()
-    times, end = [], time.perf_counter() + span
-    while len(times) < 5 or time.perf_counter() < end:
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times)) * 1e6
-
-
-def tool(*arguments):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
-    if done.returncode:
-        text = (done.stderr.strip() or done.stdout.strip() or "failed").splitlines()
-        raise RuntimeError(text[-1])
-    return done.stdout
 
 
 def fixed(path, folder):
@@ -157,7 +116,7 @@ def steps(ours, theirs):
 
 def compare(a, label, path, folder):
     """One row: a file, however it was made."""
-    peer = session(path, a.threads)
+    peer = ort_session(path, a.threads)
     feeds = random_feeds(peer, np.random.default_rng(3))
     names = [o.name for o in peer.get_outputs()]
     theirs = peer.run(names, feeds)
@@ -220,7 +179,7 @@ def main():
                 folder, label = pathlib.Path(name), f"{model.name.split('.')[0]}, {kind}"
                 try:
                     plain = prepared(fixed(model, folder), folder)
-                    rng, run = np.random.default_rng(7), session(plain, a.threads)
+                    rng, run = np.random.default_rng(7), ort_session(plain, a.threads)
                     path = quantized(kind, fixed(model, folder) if kind == "nbits" else plain, [random_feeds(run, rng) for _ in range(6)], folder)
                     if path is not None:
                         compare(a, label, path, folder)

@@ -15,6 +15,7 @@
 #include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/quantize/calibrate.hpp"
+#include "dsmm/convert/quantize/own_constant.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/core/result.hpp"
 
@@ -97,25 +98,11 @@ private:
     return gain;
   }
 
-  /// A copy of an f32 constant that this op alone reads.
-  std::span<float> own_constant(lowered_op& op, std::size_t input) {
-    const lowered_value& from = g_.values[op.inputs[input]];
-    auto bytes = std::make_shared<std::vector<std::byte>>(from.bytes.begin(), from.bytes.end());
-    lowered_value copy;
-    copy.dims = from.dims;
-    copy.is_constant = true;
-    copy.bytes = *bytes;
-    copy.owned = bytes;
-    g_.values.push_back(std::move(copy));
-    op.inputs[input] = static_cast<std::uint32_t>(g_.values.size() - 1);
-    return {reinterpret_cast<float*>(bytes->data()), bytes->size() / sizeof(float)};
-  }
-
   void amplify(lowered_op& op, const std::vector<float>& gain) {
-    const std::span<float> w = own_constant(op, 1);
+    const std::span<float> w = own_constant(g_, op, 1);
     for (std::size_t i = 0; i < w.size(); ++i) w[i] *= gain[i / (w.size() / gain.size())];
     if (op.inputs.size() < 3 || op.inputs[2] == no_value) return;
-    const std::span<float> bias = own_constant(op, 2);
+    const std::span<float> bias = own_constant(g_, op, 2);
     for (std::size_t o = 0; o < bias.size(); ++o) bias[o] *= gain[o];
   }
 
@@ -133,7 +120,7 @@ private:
         absorb(op.outputs[0], gain, first);
       } else {
         const dim_list dims = g_.values[op.inputs[1]].dims;  // (O, I / groups, kernel...)
-        const std::span<float> w = own_constant(op, 1);
+        const std::span<float> w = own_constant(g_, op, 1);
         const auto out = static_cast<std::size_t>(dims[0]), in = static_cast<std::size_t>(dims[1]);
         const std::size_t area = w.size() / (out * in), per_group = out / static_cast<std::size_t>(op.attributes[0]);
         for (std::size_t o = 0; o < out; ++o)

@@ -15,6 +15,7 @@
 #include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/quantize/calibrate.hpp"
+#include "dsmm/convert/quantize/own_constant.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/core/result.hpp"
 
@@ -56,12 +57,12 @@ public:
   /// Multiplies the channels of the norm by `gain` and divides the columns of the products by it.
   void move(const smooth_place& p, std::span<const float> gain) {
     for (const std::size_t i : {std::size_t{1}, std::size_t{2}}) {
-      const std::span<float> row = own(g_.ops[p.norm], i);
+      const std::span<float> row = own_constant(g_, g_.ops[p.norm], i);
       for (std::size_t c = 0; c < gain.size(); ++c) row[c] *= gain[c];
     }
     for (const std::size_t k : p.products) {
       const bool turned = g_.ops[k].attributes[1] != 0;  // (O, I) instead of (I, O)
-      const std::span<float> w = own(g_.ops[k], 1);
+      const std::span<float> w = own_constant(g_, g_.ops[k], 1);
       const std::size_t out = w.size() / gain.size();
       for (std::size_t i = 0; i < w.size(); ++i) w[i] /= gain[turned ? i % gain.size() : i / out];
     }
@@ -91,20 +92,6 @@ private:
     for (std::size_t d = 0; d + 1 < rank; ++d)
       if (op.attributes[1 + d] % channels != 0) return false;
     return true;
-  }
-
-  /// A copy of an f32 constant that this op alone reads.
-  std::span<float> own(lowered_op& op, std::size_t input) {
-    const lowered_value& from = g_.values[op.inputs[input]];
-    auto bytes = std::make_shared<std::vector<std::byte>>(from.bytes.begin(), from.bytes.end());
-    lowered_value copy;
-    copy.dims = from.dims;
-    copy.is_constant = true;
-    copy.bytes = *bytes;
-    copy.owned = bytes;
-    g_.values.push_back(std::move(copy));
-    op.inputs[input] = static_cast<std::uint32_t>(g_.values.size() - 1);
-    return {reinterpret_cast<float*>(bytes->data()), bytes->size() / sizeof(float)};
   }
 
   lowered_graph& g_;

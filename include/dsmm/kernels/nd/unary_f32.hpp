@@ -19,7 +19,7 @@
 namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 #if DSMM_X86
-using unary_variants = kernel_list<unary_impl::generic>;  // not x86_avx512: other bits when clang 14 compiles it
+using unary_variants = kernel_list<unary_impl::x86_avx512, unary_impl::generic>;
 #else
 using unary_variants = kernel_list<unary_impl::generic>;
 #endif

@@ -10,7 +10,7 @@
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/conv_integer/packed.hpp"
 #include "dsmm/kernels/nd/integer.hpp"
-#include "dsmm/kernels/nd/transpose.hpp"
+#include "dsmm/kernels/nd/register_transpose.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 
 /// From the planes of a tensor to the pixels that the kernels read, and from their sums back to planes.

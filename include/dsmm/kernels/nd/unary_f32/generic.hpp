@@ -34,10 +34,10 @@ template <unary_fn f>
   else if constexpr (f == softplus) return math32::softplus(v);
   else if constexpr (f == softsign) return v / (1.0f + math32::abs(v));
   else if constexpr (f == erf) return math32::erf(v);
-  else if constexpr (f == gelu) return math32::gelu(v);
-  else if constexpr (f == gelu_tanh) return math32::gelu_tanh(v);
+  else if constexpr (f == gelu) return canonical(math32::gelu(v));
+  else if constexpr (f == gelu_tanh) return canonical(math32::gelu_tanh(v));
   else if constexpr (f == mish) return math32::mish(v);
-  else if constexpr (f == silu) return v * kernels::sigmoid(a * v);
+  else if constexpr (f == silu) return canonical(v * kernels::sigmoid(a * v));
   else if constexpr (f == exp) return kernels::exp(v);
   else if constexpr (f == log) return kernels::log(v);
   else if constexpr (f == sqrt) return canonical(__builtin_sqrtf(v));

@@ -39,6 +39,10 @@ private:
   [[gnu::always_inline]] DSMM_TARGET("avx512f") static inline __m512 with_nan(__m512 x, __m512 y) noexcept {
     return choose(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), set(quiet_nan), y);
   }
+  /// Which NaN a product gives depends on the order of its operands, and compilers choose that.
+  [[gnu::always_inline]] DSMM_TARGET("avx512f") static inline __m512 canonical(__m512 y) noexcept {
+    return with_nan(y, y);
+  }
   [[gnu::always_inline]] DSMM_TARGET("avx512f") static inline __m512 signs(__m512 x) noexcept {
     return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(INT32_MIN)));
   }
@@ -122,7 +126,7 @@ private:
     using enum unary_fn;
     if constexpr (f == exp) return x86_avx512::exp(x);
     else if constexpr (f == sigmoid) return x86_avx512::sigmoid(x);
-    else if constexpr (f == silu) return _mm512_mul_ps(x, x86_avx512::sigmoid(_mm512_mul_ps(alpha, x)));
+    else if constexpr (f == silu) return canonical(_mm512_mul_ps(x, x86_avx512::sigmoid(_mm512_mul_ps(alpha, x))));
     else if constexpr (f == tanh) return x86_avx512::tanh(x);
     else if constexpr (f == erf) return x86_avx512::erf(x);
     else if constexpr (f == gelu) return half_of(x, x86_avx512::erf(_mm512_mul_ps(x, set(0x1.6a09e6p-1f))));
@@ -134,7 +138,7 @@ private:
   }
   /// x / 2 * (1 + y)
   [[gnu::always_inline]] DSMM_TARGET("avx512f") static inline __m512 half_of(__m512 x, __m512 y) noexcept {
-    return _mm512_mul_ps(_mm512_mul_ps(set(0.5f), x), _mm512_add_ps(set(1.0f), y));
+    return canonical(_mm512_mul_ps(_mm512_mul_ps(set(0.5f), x), _mm512_add_ps(set(1.0f), y)));
   }
 };
 
