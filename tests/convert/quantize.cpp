@@ -32,12 +32,11 @@ std::vector<std::int32_t> conv_attributes(std::int32_t group, std::int32_t fn, s
 
 /// image (1, 3, 16, 16): conv + relu, depthwise, hard-swish, residual add + relu, max pool, two convs into a concat, a
 /// channel slice, resize, flatten, product: (1, 5). Every kind that the quantizer lowers.
-file_bytes small_net() {
+file_bytes small_net(std::uint64_t seed = 7) {
   model_writer w;
   const auto value = [&](std::initializer_list<std::int32_t> dims) {
     return w.plain(format::tensor_kind::value, "", dtype::f32, std::span(dims.begin(), dims.size()));
   };
-  std::uint64_t seed = 7;
   const auto weights = [&](std::initializer_list<std::int32_t> dims, float scale) {
     std::size_t n = 1;
     for (const std::int32_t d : dims) n *= static_cast<std::size_t>(d);
@@ -163,20 +162,23 @@ TEST_CASE("quantize: outputs stay within the error of the weights' bits") {
   }
 }
 
-TEST_CASE("quantize: layer by layer, second-order rounding for the rounded prefix stays with plain rounding") {
-  const file_bytes net = small_net();
-  const model m = *model::open(net.bytes());
+TEST_CASE("quantize: second-order rounding gains on plain rounding, over several networks") {
+  const convert::sample_set others = pictures(32, 900);
   double db[2] = {};
-  for (const bool second_order : {false, true}) {
-    quantize_options o = options_of(4);
-    o.max_loss = 100;
-    o.second_order = second_order;
-    convert::quantize_report report;
-    REQUIRE(convert::quantize_model(m, pictures(32, 100), o, &report).has_value());
-    for (const convert::layer_report& l : report.layers)
-      if (l.bits == 4) db[second_order ? 1 : 0] += l.sqnr_db;
+  for (const std::uint64_t seed : {7u, 107u, 207u, 307u, 407u, 507u}) {
+    const file_bytes net = small_net(seed);
+    const model m = *model::open(net.bytes());
+    for (const bool second_order : {false, true}) {
+      quantize_options o = options_of(4);
+      o.max_loss = 100;
+      o.second_order = second_order;
+      convert::quantize_report report;
+      REQUIRE(convert::quantize_model(m, pictures(48, 100), o, &report, &others).has_value());
+      db[second_order ? 1 : 0] += report.evaluation[0].sqnr_db() / 6;
+    }
   }
-  CHECK(db[1] > 0.95 * db[0]);  // it minimises the error behind the ReLU, which this sum over layers does not show
+  // 2 and 3 dB with two compilers, which draw the weights in another order; single networks lose up to 1.
+  CHECK(db[1] > db[0] + 1.0);
 }
 
 TEST_CASE("quantize: layers go to 8 bits until the loss holds") {
