@@ -163,7 +163,7 @@ void run(CLI::App& app) {
   app.add_option("--level", o->level, "run this level of a file of levels, e.g. 0.5");
   app.add_option("--isa", o->isa,
                  "instruction set: generic, x86_sse41, x86_avx2, x86_avxvnni, x86_avx512bw, x86_avx512vnni, "
-                 "x86_avx512vbmi, arm_neon, arm_neondot, arm_i8mm");
+                 "x86_avx512vbmi, x86_amx, arm_neon, arm_neondot, arm_i8mm");
   app.add_option("--threads", o->threads, "threads; never changes a result")->check(CLI::Range(1, 256));
   app.add_flag("--fresh", o->fresh, "forget the states before each item");
   o->pictures.declare(app);

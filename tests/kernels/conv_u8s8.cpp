@@ -126,6 +126,28 @@ TEST_CASE("vectors and series: few pixels, or one pixel wide") {
   }
 }
 
+TEST_CASE("deep inputs and long lines: blocks of inputs that overlap, and blocks of zeros") {
+  rng random(8);
+  for (std::int32_t i = 0; i < 60; ++i) {
+    conv_case c = conv_case::random(random);
+    c.geometry.in_channels = 4 * (1 + i * 7 % 53) - i % 3;
+    c.geometry.out_channels = 1 + i * 5 % 67;
+    c.geometry.dilation_w = 1 + i % 2;
+    c.geometry.kernel_h = 1 + i % 3;
+    c.geometry.kernel_w = 1 + i / 3 % 3;
+    c.out_h = 1 + i % 5;
+    c.out_w = 1 + i * 11 % 47;
+    c.fill(random);
+    const std::size_t run = 8 + static_cast<std::size_t>(i) * 8;
+    for (std::size_t k = 0; i % 2 == 0 && k < c.w8.size(); ++k)
+      if (k / run % 2 == 0) c.w8[k] = 0;
+    CAPTURE(c.text());
+    check<std::uint8_t>(c);
+    check<float>(c);
+    check<std::int32_t>(c);
+  }
+}
+
 TEST_CASE("rows of zeros above and below, told or not, change nothing") {
   rng random(7);
   for (int i = 0; i < 60; ++i) {

@@ -104,6 +104,15 @@ TEST_CASE("no convolution touches a byte beside its buffers") {
     c.fill(random);
     check_both<conv_variants>(c);
   }
+  for (std::int32_t i = 1; i <= 30; ++i) {  // blocks of inputs, whole and in part
+    conv_case c = conv_case::random(random);
+    c.geometry.in_channels = 7 * i;
+    c.geometry.dilation_w = 1 + i % 2;
+    c.out_h = 1 + i % 3;
+    c.out_w = 1 + i * 3 % 37;
+    c.fill(random);
+    check<conv_variants>(c);
+  }
 }
 
 TEST_CASE("no convolution of nibbles touches a byte beside its buffers") {

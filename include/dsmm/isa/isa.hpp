@@ -13,6 +13,10 @@
 #include <sys/auxv.h>
 #elif DSMM_X86
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace dsmm::inline DSMM_ABI {
@@ -27,6 +31,7 @@ enum class isa : std::uint8_t {
   x86_avx512bw,    ///< AVX-512 F, BW and VL: Skylake servers and workstations
   x86_avx512vnni,  ///< AVX-512 F, BW, VL and VNNI: Cascade Lake
   x86_avx512vbmi,  ///< the same and VBMI: Ice Lake, Zen 4
+  x86_amx,         ///< the same and AMX for bytes: Sapphire Rapids servers
   arm_neon,        ///< every 64-bit Arm
   arm_neondot,     ///< dot product: Cortex-A75, A55 and later
   arm_i8mm,        ///< dot product of u8 and s8: Cortex-A510, Neoverse V1 and later
@@ -65,6 +70,23 @@ inline bool has_avx512bw() noexcept {
 }
 inline bool has_avx512vnni() noexcept { return has_avx512bw() && __builtin_cpu_supports("avx512vnni"); }
 inline bool has_avx512vbmi() noexcept { return has_avx512vnni() && __builtin_cpu_supports("avx512vbmi"); }
+/// Linux gives a process the tile registers (8 KB a thread, and so much more in a signal's frame) only if it asks once.
+inline bool may_use_tiles() noexcept {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr long request_permission = 0x1023, tile_data = 18;  // asm/prctl.h: ARCH_REQ_XCOMP_PERM; XSAVE component
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
+}
+/// AMX-TILE and AMX-INT8, leaf 7, EDX 24 and 25.
+inline bool has_amx() noexcept {
+  static const bool here = []() noexcept {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return has_avx512vbmi() && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 24 & 3u) == 3u && may_use_tiles();
+  }();
+  return here;
+}
 #elif DSMM_ARM64 && defined(HWCAP_ASIMDDP) && defined(HWCAP2_I8MM)
 inline bool has_neondot() noexcept { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 inline bool has_i8mm() noexcept { return has_neondot() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
@@ -85,6 +107,7 @@ inline constexpr std::array isa_rows {
       isa_row{isa::x86_avx512bw, "x86_avx512bw", isa::x86_avx2, isa_impl::has_avx512bw},
       isa_row{isa::x86_avx512vnni, "x86_avx512vnni", isa::x86_avx512bw, isa_impl::has_avx512vnni},
       isa_row{isa::x86_avx512vbmi, "x86_avx512vbmi", isa::x86_avx512vnni, isa_impl::has_avx512vbmi},
+      isa_row{isa::x86_amx, "x86_amx", isa::x86_avx512vbmi, isa_impl::has_amx},
 #elif DSMM_ARM64
       isa_row{isa::arm_neon, "arm_neon", isa::generic, isa_impl::always},
       isa_row{isa::arm_neondot, "arm_neondot", isa::arm_neon, isa_impl::has_neondot},
@@ -137,7 +160,7 @@ inline result<isa> find_isa(std::string_view name) noexcept {
         .named(name.data(), name.size());
   }
   return failure{errc::not_found,
-                 "no instruction set of that name (generic, x86_sse41, x86_avx2, x86_avx512vnni, arm_neon, ..)"}
+                 "no instruction set of that name (generic, x86_avx2, x86_avx512vnni, x86_amx, arm_neon, ..)"}
       .named(name.data(), name.size());
 }
 

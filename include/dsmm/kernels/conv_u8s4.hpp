@@ -42,6 +42,7 @@ inline bool keep_nibbles(const conv_geometry& g, std::int32_t group, std::int64_
   }();
   if (!nibbles_fit(g, group)) return false;
   if (forced >= 0) return forced == 1;
+  if (covers(level, isa::x86_amx)) return pixels <= 8;  // reading weights is all the time that so few pixels take
   const isa kernel = conv_s4_kernel_for(level).required;
   if (kernel == isa::x86_avx512vnni) return group == 0 || pixels <= 8;
   if (covers(level, isa::x86_avxvnni)) return pixels <= 8;  // one vpdpbusd does what takes two instructions of AVX2

@@ -11,6 +11,7 @@
 #include "dsmm/isa/dispatch.hpp"
 #include "dsmm/kernels/conv_u8s8/generic.hpp"
 #if DSMM_X86
+#include "dsmm/kernels/conv_u8s8/x86_amx.hpp"
 #include "dsmm/kernels/conv_u8s8/x86_avx2.hpp"
 #include "dsmm/kernels/conv_u8s8/x86_avx512bw.hpp"
 #include "dsmm/kernels/conv_u8s8/x86_avx512vnni.hpp"
@@ -29,8 +30,9 @@ namespace dsmm::inline DSMM_ABI::kernels {
 
 #if DSMM_X86
 using conv_variants =
-    kernel_list<conv_u8s8_impl::x86_avx512vnni, conv_u8s8_impl::x86_avx512bw, conv_u8s8_impl::x86_avxvnni,
-                conv_u8s8_impl::x86_avx2, conv_u8s8_impl::x86_sse41, conv_u8s8_impl::generic>;
+    kernel_list<conv_u8s8_impl::x86_amx, conv_u8s8_impl::x86_avx512vnni, conv_u8s8_impl::x86_avx512bw,
+                conv_u8s8_impl::x86_avxvnni, conv_u8s8_impl::x86_avx2, conv_u8s8_impl::x86_sse41,
+                conv_u8s8_impl::generic>;
 #elif DSMM_ARM_DOT
 using conv_variants = kernel_list<conv_u8s8_impl::arm_i8mm, conv_u8s8_impl::arm_neondot, conv_u8s8_impl::arm_neon,
                                   conv_u8s8_impl::generic>;

@@ -50,10 +50,11 @@ __attribute__((always_inline)) inline __m512i avx512_bytes(const __m512i* acc, c
   return scaled::narrow<How>(v[0], v[1], v[2], v[3], clamp);
 }
 
+/// Pixels: how many there are, or 0 where only `pixels` says it.
 template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels, requantize_impl::scaling How>
 DSMM_TARGET("avx512f,avx512bw,avx512vl")
 __attribute__((always_inline)) inline void avx512_store_bytes(const avx512_output& out,
-                                                              const pixel_run<std::uint8_t>* runs,
+                                                              const pixel_run<std::uint8_t>* runs, std::int32_t pixels,
                                                               const std::int32_t* acc) noexcept {
   constexpr std::int32_t together = Registers == 3 ? 1 : 4 / Registers;
   requantize_impl::factors512 f[Registers];
@@ -66,7 +67,7 @@ __attribute__((always_inline)) inline void avx512_store_bytes(const avx512_outpu
   const auto* c = reinterpret_cast<const __m512i*>(acc);
   const auto at = [&](std::int32_t i) { return runs[i / Run].y + i % Run * step; };
   std::int32_t i = 0;
-  for (; i + together <= Pixels; i += together, c += together * Registers) {
+  for (; i + together <= pixels; i += together, c += together * Registers) {
     const __m512i bytes = avx512_bytes<Registers, together, How>(c, f, clamp);
     if constexpr (Registers == 3) {
       _mm512_mask_storeu_epi8(at(i), mask, bytes);
@@ -80,34 +81,34 @@ __attribute__((always_inline)) inline void avx512_store_bytes(const avx512_outpu
       _mm_mask_storeu_epi8(at(i + 3), mask16, _mm512_maskz_extracti32x4_epi32(0xF, bytes, 3));
     }
   }
-  if constexpr (Pixels % together != 0)
-    for (; i < Pixels; ++i, c += Registers)
+  if constexpr (Pixels == 0 ? together > 1 : Pixels % together != 0)
+    for (; i < pixels; ++i, c += Registers)
       _mm512_mask_storeu_epi8(at(i), mask, avx512_bytes<Registers, 1, How>(c, f, clamp));
 }
 
-/// acc (Pixels, Registers * 16) through the epilogue. A function of its own: inlined behind the loop of dot products,
-/// it makes g++ spill accumulators inside that loop.
 template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels>
 DSMM_TARGET("avx512f,avx512bw,avx512vl")
-__attribute__((noinline)) void avx512_store(const avx512_output& out, const pixel_run<std::uint8_t>* runs,
-                                            const std::int32_t* acc) noexcept {
+__attribute__((always_inline)) inline void avx512_store_pixels(const avx512_output& out,
+                                                               const pixel_run<std::uint8_t>* runs, std::int32_t pixels,
+                                                               const std::int32_t* acc) noexcept {
   using requantize_impl::scaling;
   switch (out.how) {
     case scaling::float_unclamped:
-      return avx512_store_bytes<Registers, Run, Pixels, scaling::float_unclamped>(out, runs, acc);
-    case scaling::by_float: return avx512_store_bytes<Registers, Run, Pixels, scaling::by_float>(out, runs, acc);
-    case scaling::fine: return avx512_store_bytes<Registers, Run, Pixels, scaling::fine>(out, runs, acc);
-    case scaling::coarse: return avx512_store_bytes<Registers, Run, Pixels, scaling::coarse>(out, runs, acc);
+      return avx512_store_bytes<Registers, Run, Pixels, scaling::float_unclamped>(out, runs, pixels, acc);
+    case scaling::by_float:
+      return avx512_store_bytes<Registers, Run, Pixels, scaling::by_float>(out, runs, pixels, acc);
+    case scaling::fine: return avx512_store_bytes<Registers, Run, Pixels, scaling::fine>(out, runs, pixels, acc);
+    case scaling::coarse: return avx512_store_bytes<Registers, Run, Pixels, scaling::coarse>(out, runs, pixels, acc);
   }
 }
 
 template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels>
 DSMM_TARGET("avx512f,avx512bw,avx512vl")
-__attribute__((noinline)) void avx512_store(const avx512_output& out, const pixel_run<float>* runs,
-                                            const std::int32_t* acc) noexcept {
+__attribute__((always_inline)) inline void avx512_store_pixels(const avx512_output& out, const pixel_run<float>* runs,
+                                                               std::int32_t pixels, const std::int32_t* acc) noexcept {
   const __m512 floor = _mm512_set1_ps(out.epilogue->relu ? 0.0f : -__builtin_inff());
   const bool sums = out.epilogue->sums;
-  for (std::int32_t i = 0; i < Pixels; ++i)
+  for (std::int32_t i = 0; i < pixels; ++i)
     for (std::int32_t r = 0; r < Registers; ++r) {
       const std::int32_t rest = out.valid - r * 16;
       const auto mask = static_cast<__mmask16>(rest >= 16 ? 0xFFFFu : (1u << (rest > 0 ? rest : 0)) - 1);
@@ -121,6 +122,23 @@ __attribute__((noinline)) void avx512_store(const avx512_output& out, const pixe
                                      _mm512_loadu_ps(out.epilogue->factor + out.channel + r * 16));
       _mm512_mask_storeu_ps(y, mask, _mm512_maskz_max_ps(0xFFFF, v, floor));
     }
+}
+
+/// acc (Pixels, Registers * 16) through the epilogue. A function of its own: inlined behind the loop of dot products,
+/// it makes g++ spill accumulators inside that loop.
+template <std::int32_t Registers, std::int32_t Run, std::int32_t Pixels, class T>
+DSMM_TARGET("avx512f,avx512bw,avx512vl")
+__attribute__((noinline)) void avx512_store(const avx512_output& out, const pixel_run<T>* runs,
+                                            const std::int32_t* acc) noexcept {
+  avx512_store_pixels<Registers, Run, Pixels>(out, runs, Pixels, acc);
+}
+
+/// The same for up to 16 pixels of one run.
+template <std::int32_t Registers, class T>
+DSMM_TARGET("avx512f,avx512bw,avx512vl")
+__attribute__((noinline)) void avx512_store_run(const avx512_output& out, const pixel_run<T>& run, std::int32_t pixels,
+                                                const std::int32_t* acc) noexcept {
+  avx512_store_pixels<Registers, 16, 0>(out, &run, pixels, acc);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::conv_u8s8_impl

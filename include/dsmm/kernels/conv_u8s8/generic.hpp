@@ -52,6 +52,7 @@ struct conv_panel {
   const std::int32_t* sums = nullptr;      ///< (channels): sum of the weights, for variants that ask for it
   const std::int32_t* row_ends = nullptr;  ///< (kernel_h): how many quads lie in the kernel's rows up to this one
   std::int32_t quads = 0, segments = 0;
+  std::int32_t block = 1;  ///< quads behind each offset, for variants that take several at once (block_pack.hpp)
   std::int32_t channel = 0, channels = 0;  ///< the first one, how many with those of weight 0 that fill registers
 };
 
@@ -108,8 +109,19 @@ struct conv_kernel {
                    std::int32_t y_begin, std::int32_t y_end) noexcept;
 };
 
+/// What the table of a variant points to: V's functions, compiled once where dsmm::compiled is linked.
 template <class V>
-inline constexpr conv_kernel conv_kernel_of{V::required, &V::pack_bytes, &V::pack, &V::rows_u8, &V::rows_f32};
+void conv_kernel_pack(const conv_weights& w, std::byte* memory, conv_packed& p) noexcept;
+template <class V>
+void conv_kernel_rows_u8(const conv_packed& p, const conv_epilogue& e, const conv_input& x,
+                         const tensor_view<std::uint8_t>& y, std::int32_t y_begin, std::int32_t y_end) noexcept;
+template <class V>
+void conv_kernel_rows_f32(const conv_packed& p, const conv_epilogue& e, const conv_input& x,
+                          const tensor_view<float>& y, std::int32_t y_begin, std::int32_t y_end) noexcept;
+
+template <class V>
+inline constexpr conv_kernel conv_kernel_of{V::required, &V::pack_bytes, &conv_kernel_pack<V>, &conv_kernel_rows_u8<V>,
+                                            &conv_kernel_rows_f32<V>};
 
 /// Rows [y_begin, y_end) of y as conv_rows_u8() of conv_u8s8.hpp, for convolutions of either packing: acc + bias modulo
 /// 2^32, and nothing else of an epilogue. bias  (packed_channels). Words of no type are written: read them by memcpy.
@@ -191,3 +203,7 @@ private:
 }  // namespace conv_u8s8_impl
 
 }  // namespace dsmm::inline DSMM_ABI::kernels
+
+#if !DSMM_COMPILED
+#include "dsmm/kernels/conv_kernel.inl.hpp"
+#endif

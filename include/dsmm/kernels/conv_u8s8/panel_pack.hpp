@@ -48,6 +48,23 @@ struct panel_pack {
     }
   }
 
+  /// The weights of quad `q`, zeros where there are none; the I4S group they lie in.
+  static std::int32_t read(const conv_weights& from, const conv_geometry& g, const conv_panel& panel, std::int32_t q,
+                           std::int8_t (*quad)[4]) noexcept {
+    const std::int32_t per_tap = g.in_channels_padded / 4, tap = q / per_tap, first = q % per_tap * 4;
+    const std::int32_t k = tap * g.in_channels + first, group = from.group;
+    const std::int32_t run = Layout::nibbles && group != 0 ? k / group : 0, runs = segments(g, group);
+    for (std::int32_t o = 0; o < panel.channels; ++o)
+      for (std::int32_t i = 0; i < 4; ++i) {
+        const std::int32_t channel = panel.channel + o;
+        const bool there = channel < g.out_channels && first + i < g.in_channels;
+        const int w = there ? from.w8[std::ptrdiff_t{channel} * depth(g) + k + i] : 0;
+        const int scale = !Layout::nibbles || !there ? 1 : runs == 0 ? 16 : from.scales[channel * runs + run];
+        quad[o][i] = static_cast<std::int8_t>(w / scale);
+      }
+    return run;
+  }
+
 private:
   static constexpr std::int32_t count(const conv_geometry& g) noexcept {
     std::int32_t n = 0;
@@ -110,23 +127,6 @@ private:
     panel.scales = scales;
     panel.segments = runs;
     memory += round_up(static_cast<std::size_t>(panel.quads) * Layout::quad_bytes(width), 64);
-  }
-
-  /// The weights of quad `q`, zeros where there are none; the I4S group they lie in.
-  static std::int32_t read(const conv_weights& from, const conv_geometry& g, const conv_panel& panel, std::int32_t q,
-                           std::int8_t (*quad)[4]) noexcept {
-    const std::int32_t per_tap = g.in_channels_padded / 4, tap = q / per_tap, first = q % per_tap * 4;
-    const std::int32_t k = tap * g.in_channels + first, group = from.group;
-    const std::int32_t run = Layout::nibbles && group != 0 ? k / group : 0, runs = segments(g, group);
-    for (std::int32_t o = 0; o < panel.channels; ++o)
-      for (std::int32_t i = 0; i < 4; ++i) {
-        const std::int32_t channel = panel.channel + o;
-        const bool there = channel < g.out_channels && first + i < g.in_channels;
-        const int w = there ? from.w8[std::ptrdiff_t{channel} * depth(g) + k + i] : 0;
-        const int scale = !Layout::nibbles || !there ? 1 : runs == 0 ? 16 : from.scales[channel * runs + run];
-        quad[o][i] = static_cast<std::int8_t>(w / scale);
-      }
-    return run;
   }
 
   static bool is_zero(const std::int8_t (*quad)[4], std::size_t width) noexcept {

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the library dsmm::compiled.
+#include "dsmm/kernels/dwconv_u8s8.hpp"
+
+#include <array>
+
+#include "dsmm/kernels/conv_kernel.inl.hpp"
+
+namespace dsmm::inline DSMM_ABI::kernels {
+
+extern const std::array<const conv_kernel*, dw_variants::size> compiled_dwconv_u8s8;
+const std::array<const conv_kernel*, dw_variants::size> compiled_dwconv_u8s8 = conv_kernels_of(dw_variants{});
+
+}  // namespace dsmm::inline DSMM_ABI::kernels
