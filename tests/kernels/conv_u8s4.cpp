@@ -121,6 +121,19 @@ TEST_CASE("nibbles: every width of a line, and every channel count") {
   }
 }
 
+TEST_CASE("nibbles: small images of many channels, whose lines a kernel may join") {
+  rng random(17);
+  for (std::int32_t i = 0; i < 40; ++i) {
+    nibble_case n;
+    const std::int32_t kernel = 1 + i % 3;
+    n.conv.geometry = {kernel, kernel, 1 + i / 20, 1 + i / 20, 1, 1, 64 << i % 2, 0, 10 + i * 3 % 50};
+    n.conv.out_h = 1 + i % 8;
+    n.conv.out_w = 1 + i * 3 % 11;
+    n.fill(random, i % 4 == 0 ? 0 : 64 << i % 2, i % 5 == 0 ? 12 : 0);
+    check(n);
+  }
+}
+
 TEST_CASE("nibbles: vectors and long sums") {
   rng random(14);
   for (std::int32_t rows = 1; rows <= 17; ++rows) {

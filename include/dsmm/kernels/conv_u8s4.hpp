@@ -11,6 +11,7 @@
 #include "dsmm/kernels/conv_u8s4/generic.hpp"
 #include "dsmm/kernels/conv_u8s8.hpp"
 #if DSMM_X86
+#include "dsmm/kernels/conv_u8s4/x86_amx.hpp"
 #include "dsmm/kernels/conv_u8s4/x86_avx2.hpp"
 #include "dsmm/kernels/conv_u8s4/x86_avx512vnni.hpp"
 #endif
@@ -20,7 +21,8 @@
 namespace dsmm::inline DSMM_ABI::kernels {
 
 #if DSMM_X86
-using conv_s4_variants = kernel_list<conv_u8s4_impl::x86_avx512vnni, conv_u8s4_impl::x86_avx2, conv_u8s4_impl::generic>;
+using conv_s4_variants = kernel_list<conv_u8s4_impl::x86_amx, conv_u8s4_impl::x86_avx512vnni,
+                                     conv_u8s4_impl::x86_avx2, conv_u8s4_impl::generic>;
 #else
 using conv_s4_variants = kernel_list<conv_u8s4_impl::generic>;
 #endif
@@ -42,7 +44,8 @@ inline bool keep_nibbles(const conv_geometry& g, std::int32_t group, std::int64_
   }();
   if (!nibbles_fit(g, group)) return false;
   if (forced >= 0) return forced == 1;
-  if (covers(level, isa::x86_amx)) return pixels <= 8;  // reading weights is all the time that so few pixels take
+  if (covers(level, isa::x86_amx))  // reading weights is all the time that so few pixels take
+    return pixels <= 8 || (pixels <= 64 && (group == 0 || (g.in_channels % 64 == 0 && group % 64 == 0)));
   const isa kernel = conv_s4_kernel_for(level).required;
   if (kernel == isa::x86_avx512vnni) return group == 0 || pixels <= 8;
   if (covers(level, isa::x86_avxvnni)) return pixels <= 8;  // one vpdpbusd does what takes two instructions of AVX2

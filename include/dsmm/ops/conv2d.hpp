@@ -164,7 +164,8 @@ inline result<packed_conv> pack_conv(const op_view& op, const conv_form& form, c
     const std::int8_t* const dense = w8.data() + first * depth;
     ::new (p.groups + g) kernels::conv_packed(
         form.nibbles(bind.level) ? kernels::conv_s4_pack(form.geometry, bind.level,
-                                                         {dense, scales + first * runs, form.group}, row, pixel, at)
+                                                         {dense, scales + first * runs, form.group, form.pixels},
+                                                         row, pixel, at)
                                  : kernels::conv_pack(form.geometry, bind.level, dense, row, pixel, at));
   }
   return p;

@@ -47,9 +47,20 @@ struct quad_blocks {
   }
 };
 
-/// Packs weights into panels of 32 or 16 channels: (registers of 16 channels, blocks, quads of a block, 16, 4), so that
-/// a kernel reads them in one stream. Blocks of zeros in all channels of a panel are left out. In a conv_panel of this
-/// packing quads, offsets and row_ends count blocks.
+/// What a Layout of block_pack writes down.
+struct weight_block {
+  std::int8_t w8[16][16][4];  ///< (quads, channels, 4)
+  std::uint8_t scales[16];    ///< of the channels, where weights are nibbles
+  std::int32_t quads;
+};
+
+/// Packs weights into panels of 32 or 16 channels: (registers of 16 channels, blocks), so that a kernel reads them in
+/// one stream. Blocks of zeros in all channels of a panel are left out. In a conv_panel of this packing quads, offsets
+/// and row_ends count blocks. A Layout says
+///   block_bytes(quads)   bytes of a block of 16 channels
+///   put(block, out)      writes it
+///   nibbles              whether weights are nibbles times a scale, one for a channel of a block
+template <class Layout>
 struct block_pack {
   static constexpr std::size_t pack_bytes(const conv_geometry& g) noexcept {
     const std::int32_t tap = g.in_channels_padded / 4;
@@ -71,24 +82,22 @@ struct block_pack {
     }
   }
 
-  /// Quads and blocks that have a weight other than 0, of all panels: what a kernel of quads and one of blocks compute.
-  struct work {
-    std::int64_t quads = 0, blocks = 0;
-  };
-  static work count(const conv_weights& from, const conv_packed& p) noexcept {
+  /// Whether a kernel of blocks is faster than one of quads. For a pixel and 32 channels a block takes two cycles and
+  /// what loads add, a quad one; those of zeros take none.
+  static bool is_worth(const conv_weights& from, const conv_packed& p) noexcept {
     const conv_geometry& g = p.geometry;
     const quad_blocks blocks = quad_blocks::of(g, p.offsets);
-    work w;
+    std::int64_t quads_left = 0, blocks_left = 0;
     for (conv_panel panel{}; panel.channel < g.out_channels; panel.channel += 32) {
       panel.channels = width(g.out_channels - panel.channel);
       for (std::int32_t i = 0; i < blocks.total; ++i) {
-        const std::int64_t before = w.quads;
+        const std::int64_t before = quads_left;
         for (std::int32_t q = blocks.shared(i); q < blocks.length; ++q)
-          w.quads += !is_zero(from, g, panel, blocks.first(i) + q);
-        w.blocks += w.quads != before;
+          quads_left += !is_zero(from, g, panel, blocks.first(i) + q);
+        blocks_left += quads_left != before;
       }
     }
-    return w;
+    return blocks_left * 3 <= quads_left;
   }
 
 private:
@@ -101,7 +110,7 @@ private:
                total = static_cast<std::size_t>(blocks.total);
     return round_up(panels * sizeof(conv_panel), 64) +
            panels * (round_up(total * 4, 64) + round_up(static_cast<std::size_t>(g.kernel_h) * 4, 64) +
-                     total * static_cast<std::size_t>(blocks.length) * 32 * 4);
+                     total * 2 * static_cast<std::size_t>(Layout::block_bytes(blocks.length)));
   }
 
   static void fill(const conv_weights& from, const conv_packed& p, const quad_blocks& blocks, conv_panel& panel,
@@ -120,15 +129,35 @@ private:
       for (std::int32_t i = 0; i < blocks.total; ++i) {
         if (!is_zero(from, g, blocks, panel, i)) {
           offsets[panel.quads++] = p.offsets[blocks.first(i)];
-          for (std::int32_t q = 0; q < blocks.length; ++q, memory += 64) {
-            std::int8_t quad[32][4] = {};
-            if (q >= blocks.shared(i)) quads::read(from, g, panel, blocks.first(i) + q, quad);
-            std::memcpy(memory, quad + first, 64);
-          }
+          Layout::put(block_of(from, g, blocks, panel, first, i), reinterpret_cast<std::int8_t*>(memory));
+          memory += Layout::block_bytes(blocks.length);
         }
         row_ends[i / (blocks.total / g.kernel_h)] = panel.quads;
       }
     }
+  }
+
+  /// Block i of 16 channels from `first` of the panel on.
+  static weight_block block_of(const conv_weights& from, const conv_geometry& g, const quad_blocks& blocks,
+                               const conv_panel& panel, std::int32_t first, std::int32_t i) noexcept {
+    weight_block b{};
+    b.quads = blocks.length;
+    for (std::int32_t q = blocks.shared(i); q < blocks.length; ++q) {
+      std::int8_t quad[32][4] = {};
+      quads::read(from, g, panel, blocks.first(i) + q, quad);
+      std::memcpy(b.w8[q], quad + first, sizeof b.w8[q]);
+    }
+    if constexpr (Layout::nibbles) {
+      const std::int32_t per_tap = g.in_channels_padded / 4, q = blocks.first(i) + blocks.shared(i);
+      const std::int32_t k = q / per_tap * g.in_channels + q % per_tap * 4, depth = g.kernel_h * g.kernel_w * g.in_channels;
+      for (std::int32_t o = 0; o < 16; ++o) {
+        const std::int32_t channel = panel.channel + first + o;
+        b.scales[o] = from.group == 0 || channel >= g.out_channels
+                          ? std::uint8_t{16}
+                          : from.scales[channel * ((depth + from.group - 1) / from.group) + k / from.group];
+      }
+    }
+    return b;
   }
 
   static bool is_zero(const conv_weights& from, const conv_geometry& g, const quad_blocks& blocks,

@@ -40,6 +40,7 @@ struct conv_weights {
   /// it.
   const std::uint8_t* scales = nullptr;
   std::int32_t group = 0;  ///< 0: no groups
+  std::int64_t pixels = 0;  ///< outputs of a run, by which a variant may choose its packing; 0: not known
 };
 
 /// Output channels that a variant computes together, and the quads in which at least one of them has a weight: zero
