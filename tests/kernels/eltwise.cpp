@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
+#include "dsmm/core/rng.hpp"
+#include "dsmm/kernels/add_u8.hpp"
 #include "dsmm/kernels/mul_u8.hpp"
 #include "tests/kernels/golden.hpp"
 
@@ -44,7 +47,7 @@ TEST_CASE("add and mul: exact for equal shapes, broadcast, dense and padded memo
             REQUIRE(k::make_add_factors({qa.scale * gain, 7}, qb, qy, relu, add));
             REQUIRE(k::make_mul_factors(qa, qb, qy, relu, mul));
             for (std::int32_t row = 0; row < shape.h; ++row) {
-              k::add_u8(a.view, b.view, sum.view, add, row, row + 1);
+              k::add_u8(dsmm::best_isa(), a.view, b.view, sum.view, add, row, row + 1);
               k::mul_u8(dsmm::best_isa(), a.view, b.view, product.view, mul, row, row + 1);
             }
             bool equal = true;
@@ -79,7 +82,7 @@ TEST_CASE("add is within half a step of the real sum, over every pair of bytes")
     b[i] = static_cast<std::uint8_t>(i >> 8);
   }
   const dsmm::extents shape{1, 1, 65536};
-  k::add_u8(dsmm::dense_view<const std::uint8_t>(a.data(), shape),
+  k::add_u8(dsmm::best_isa(), dsmm::dense_view<const std::uint8_t>(a.data(), shape),
             dsmm::dense_view<const std::uint8_t>(b.data(), shape), dsmm::dense_view(y.data(), shape), f, 0, 1);
   double worst = 0.0;
   for (std::size_t i = 0; i < 65536; ++i) {
@@ -105,11 +108,42 @@ TEST_CASE("add at the border between 32 and 64 bits, largest inputs") {
         for (const int vb : {0, 255}) {
           const auto a = static_cast<std::uint8_t>(va), b = static_cast<std::uint8_t>(vb);
           std::uint8_t y = 1;
-          k::add_u8(dsmm::dense_view(&a, {}), dsmm::dense_view(&b, {}), dsmm::dense_view(&y, {}), k1, 0, 1);
+          const dsmm::tensor_view<std::uint8_t> out = dsmm::dense_view(&y, {});
+          k::add_u8(dsmm::best_isa(), dsmm::dense_view(&a, {}), dsmm::dense_view(&b, {}), out, k1, 0, 1);
           const std::int64_t s = std::int64_t{va - k1.zero_a} * m + std::int64_t{vb - k1.zero_b} * m + (1 << 19);
           CHECK(y == std::clamp<std::int64_t>(k1.zero_y + (s >> 20), 0, 255));
         }
   }
+}
+
+TEST_CASE("every variant adds as generic does: lengths, gates, factors, in place") {
+  dsmm::rng random(21);
+  k::add_variants::for_each([&]<class V>(std::type_identity<V>) {
+    if (!dsmm::has_isa(V::required)) return;
+    CAPTURE(dsmm::to_string(V::required));
+    for (std::int32_t channels = 1; channels <= 200; channels += 1 + channels / 40)
+      for (const bool gate : {false, true}) {
+        const dsmm::extents shape{2, 3, channels}, shape_b = gate ? dsmm::extents{1, 1, channels} : shape;
+        const std::int32_t pixel = channels % 2 == 0 ? channels : (channels + 3) / 4 * 4;
+        bytes a(shape, pixel, 0), b(shape_b, pixel, 0), y(shape, pixel, 99);
+        fill(a, random.u32());
+        fill(b, random.u32());
+        const auto below = [&](std::uint32_t n) { return static_cast<std::int32_t>(random.below(n)); };
+        k::add_factors f{below(4'208'000), below(4'208'000), below(256), below(256), below(256), 0};
+        if (below(4) == 0) f.a >>= below(20), f.b >>= below(20);
+        if (below(4) == 0) f.a <<= 7;
+        if (below(2) == 0) f.low = f.zero_y;
+        const auto wide = k::eltwise_impl::broadcast(dsmm::tensor_view<const std::uint8_t>(b.view), shape);
+        k::add_u8_impl::generic::rows(a.view, wide, y.view, f, 0, 2);
+        CHECK(y.halo_untouched());
+        V::rows(a.view, wide, a.view, f, 0, 2);
+        bool equal = true;
+        for (std::int32_t row = 0; row < 2; ++row)
+          for (std::int32_t col = 0; col < 3; ++col)
+            equal &= std::equal(y.view.at(row, col), y.view.at(row, col) + pixel, a.view.at(row, col));
+        CHECK(equal);
+      }
+  });
 }
 
 TEST_CASE("select takes the other side unless the flag is above one half") {

@@ -5,7 +5,8 @@
 #include <span>
 
 #include "dsmm/config.hpp"
-#include "dsmm/kernels/eltwise.hpp"
+#include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/add_u8.hpp"
 #include "dsmm/ops/op.hpp"
 
 namespace dsmm::inline DSMM_ABI::ops {
@@ -17,6 +18,7 @@ struct add_op {
   struct prepared {
     operand a, b, output;
     kernels::add_factors factors;
+    isa level;
     row_tasks tasks;
   };
 
@@ -26,6 +28,7 @@ struct add_op {
     p.a = bind.input[0];
     p.b = bind.input[1];
     p.output = bind.output;
+    p.level = bind.level;
     p.tasks = split_rows(p.output.shape.h, std::int64_t{p.output.shape.w} * p.output.shape.c);
     if (!kernels::make_add_factors(quantization_of(op.input(0)), quantization_of(op.input(1)),
                                    quantization_of(op.output()), op.attribute(0) != 0, p.factors))
@@ -35,8 +38,8 @@ struct add_op {
 
   static void run(const prepared& p, const run_context& context) noexcept {
     for_rows(context, p.tasks, [&](std::int32_t begin, std::int32_t end) {
-      kernels::add_u8(p.a.view<const std::uint8_t>(), p.b.view<const std::uint8_t>(), p.output.view<std::uint8_t>(),
-                      p.factors, begin, end);
+      kernels::add_u8(p.level, p.a.view<const std::uint8_t>(), p.b.view<const std::uint8_t>(),
+                      p.output.view<std::uint8_t>(), p.factors, begin, end);
     });
   }
 };

@@ -172,7 +172,8 @@ private:
       const std::int32_t* const sums = w.sums[w.turn] + i * 16 * Registers * 16;
       const auto [x, line, start] = w.runs[i];
       if (t.pitch == 0) {
-        avx512_store_run<Registers>(t.out, pixel_run<T>{x, y + line * grid.y_line + start * grid.y_step}, t.pixels, sums);
+        const pixel_run<T> all{x, y + line * grid.y_line + start * grid.y_step};
+        avx512_store_run<Registers>(t.out, all, t.pixels, sums);
         continue;
       }
       for (std::int32_t done = 0; done < t.pixels;) {

@@ -149,7 +149,8 @@ private:
     }
     if constexpr (Layout::nibbles) {
       const std::int32_t per_tap = g.in_channels_padded / 4, q = blocks.first(i) + blocks.shared(i);
-      const std::int32_t k = q / per_tap * g.in_channels + q % per_tap * 4, depth = g.kernel_h * g.kernel_w * g.in_channels;
+      const std::int32_t k = q / per_tap * g.in_channels + q % per_tap * 4;
+      const std::int32_t depth = g.kernel_h * g.kernel_w * g.in_channels;
       for (std::int32_t o = 0; o < 16; ++o) {
         const std::int32_t channel = panel.channel + first + o;
         b.scales[o] = from.group == 0 || channel >= g.out_channels
