@@ -68,7 +68,6 @@ one_header() {
   local extra="" compiler=$1
   case $2 in
     */arm_*)  # by the cross compiler, once
-      [ "$1" = g++ ] || return 0
       [ "$(uname -m)" = aarch64 ] || compiler=aarch64-linux-gnu-g++
       command -v "$compiler" >/dev/null || return 0
       ;;
@@ -97,8 +96,8 @@ for stage in "${stages[@]}"; do
       else
         skip "layers and style: no python3"
       fi
-      check "headers alone, g++" headers_alone g++
-      if command -v clang++ >/dev/null; then check "headers alone, clang++" headers_alone clang++; else skip "headers alone with clang++: not installed"; fi
+      # One compiler: both compile all of them in tests anyway, and clang++ takes two thirds of the time.
+      check "headers alone" headers_alone "$(command -v clang++ >/dev/null && echo clang++ || echo g++)"
       check "two units of different -march" bash tests/odr/run.sh
       check "a consumer with nothing but -I include" bash tests/consumer/include_only.sh
       check "declarations alone are light" bash tests/consumer/declarations.sh
