@@ -2,49 +2,22 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
-#include <utility>
 
 #include "dsmm/config.hpp"
-#include "dsmm/isa/dispatch.hpp"
+#include "dsmm/isa/isa.hpp"
 #include "dsmm/kernels/nd/conv_shape.hpp"
 #include "dsmm/kernels/nd/direct_f32/generic.hpp"
-#if DSMM_X86
-#include "dsmm/kernels/nd/direct_f32/x86_avx2.hpp"
-#include "dsmm/kernels/nd/direct_f32/x86_avx512.hpp"
-#endif
 
 /// Tiles of f32 convolutions that broadcast pixels where they lie and keep output channels in vectors: no column is
 /// written, and rows of any width fill a tile. Strides 1 and 2.
 namespace dsmm::inline DSMM_ABI::kernels::nd {
 
-#if DSMM_X86
-using direct_variants = kernel_list<direct_impl::x86_avx512, direct_impl::x86_avx2, direct_impl::generic>;
-#else
-using direct_variants = kernel_list<direct_impl::generic>;
-#endif
-
 namespace direct_impl {
 
 inline constexpr std::int64_t largest_tile = 16 * 32;  ///< floats of the sums that a store may look at
-
-/// The tiles of a variant for 1, 2, .. pixels; two parts take even numbers, odd ones are never asked for.
-template <class V, int Step, int Parts, bool Half>
-inline constexpr auto tiles_of = []<int... R>(std::integer_sequence<int, R...>) {
-  return std::array<tile_function, V::rows>{&V::template tile < (R + 1) % Parts == 0 ? R + 1 : Parts, Step, Parts,
-                                            Half > ...};
-}
-(std::make_integer_sequence<int, V::rows>{});
-
-template <class V>
-inline constexpr std::array<const tile_function*, 8> tile_table{
-    tiles_of<V, 1, 1, false>.data(), tiles_of<V, 1, 1, true>.data(),  tiles_of<V, 1, 2, false>.data(),
-    tiles_of<V, 1, 2, true>.data(),  tiles_of<V, 2, 1, false>.data(), tiles_of<V, 2, 1, true>.data(),
-    tiles_of<V, 2, 2, false>.data(), tiles_of<V, 2, 2, true>.data()};
 
 }  // namespace direct_impl
 
@@ -59,13 +32,8 @@ struct direct_kernel {
   }
 };
 
-template <class V>
-inline constexpr direct_kernel direct_kernel_of{V::rows, V::columns, direct_impl::tile_table<V>.data()};
-
-inline const direct_kernel& direct_kernel_for(isa level) noexcept {
-  return *direct_variants::choose(
-      level, []<class V>(std::type_identity<V>) -> const direct_kernel* { return &direct_kernel_of<V>; });
-}
+/// The variant that a machine with `level` runs.
+const direct_kernel& direct_kernel_for(isa level) noexcept;
 
 /// A picture with its padding written out, `height` x `width` floats to a channel.
 struct padded_shape {
@@ -127,3 +95,7 @@ void for_pixel_tiles(std::int64_t begin, std::int64_t end, std::int64_t width, s
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd
+
+#if !DSMM_COMPILED
+#include "dsmm/kernels/nd/direct_f32.inl.hpp"
+#endif

@@ -4,24 +4,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 #include "dsmm/config.hpp"
-#include "dsmm/isa/dispatch.hpp"
+#include "dsmm/isa/isa.hpp"
 #include "dsmm/kernels/nd/gemm_f32/generic.hpp"
-#if DSMM_X86
-#include "dsmm/kernels/nd/gemm_f32/x86_avx2.hpp"
-#include "dsmm/kernels/nd/gemm_f32/x86_avx512.hpp"
-#endif
 
 /// f32 matrix products for convolutions and matrix multiplications: rows packed once, columns packed block by block.
 namespace dsmm::inline DSMM_ABI::kernels::nd {
-
-#if DSMM_X86
-using gemm_variants = kernel_list<gemm_impl::x86_avx512, gemm_impl::x86_avx2, gemm_impl::generic>;
-#else
-using gemm_variants = kernel_list<gemm_impl::generic>;
-#endif
 
 /// A variant as data: shape of its tile, and a tile for every number of rows up to `rows`: for whole panels, for those
 /// that reach beyond c, and for those of which half is enough.
@@ -35,18 +24,8 @@ struct gemm_kernel {
   }
 };
 
-template <class V>
-inline constexpr gemm_kernel gemm_kernel_of{V::rows,
-                                            V::columns,
-                                            gemm_impl::tiles_of<V, gemm_impl::part::all>.data(),
-                                            gemm_impl::tiles_of<V, gemm_impl::part::some>.data(),
-                                            gemm_impl::tiles_of<V, gemm_impl::part::half>.data(),
-                                            &V::pack};
-
-inline const gemm_kernel& gemm_kernel_for(isa level) noexcept {
-  return *gemm_variants::choose(
-      level, []<class V>(std::type_identity<V>) -> const gemm_kernel* { return &gemm_kernel_of<V>; });
-}
+/// The variant that a machine with `level` runs.
+const gemm_kernel& gemm_kernel_for(isa level) noexcept;
 
 /// Steps of k whose columns are packed at once, and columns of a task: 64 KiB of packed columns lie on the stack and
 /// stay in the second cache, a panel of them in the first, while all rows pass by.
@@ -114,3 +93,7 @@ void gemm(const gemm_kernel& v, const float* packed_rows, std::int64_t m0, std::
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd
+
+#if !DSMM_COMPILED
+#include "dsmm/kernels/nd/gemm_f32.inl.hpp"
+#endif
