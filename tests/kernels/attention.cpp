@@ -141,6 +141,29 @@ TEST_CASE("a causal query without any key yields the zero point") {
   CHECK_FALSE(std::all_of(y.begin() + 24, y.end(), [](std::uint8_t v) { return v == 100; }));
 }
 
+namespace {
+
+/// Every variant that takes the case against the specification; hash of the bits.
+std::uint64_t check_variants(const attention_case& s, std::uint64_t hash) {
+  CAPTURE(s.tq);
+  CAPTURE(s.tk);
+  const attention_data a(s);
+  golden::guarded<std::uint8_t> expected({s.tq, 1, s.depth}, (s.depth + 3) / 4 * 4, 5);
+  a.run(k::attention_kernel_of<k::attention_impl::generic>, s, expected.view, 3);
+  k::attention_variants::for_each([&]<class V>(std::type_identity<V>) {
+    CAPTURE(dsmm::to_string(V::required));
+    if (!dsmm::has_isa(V::required) || !V::takes(a.call(s, expected.view))) return;
+    for (const std::int32_t at_once : {1, 5, 6, 48}) {
+      golden::guarded<std::uint8_t> y({s.tq, 1, s.depth}, (s.depth + 3) / 4 * 4, 5);
+      a.run(k::attention_kernel_of<V>, s, y.view, at_once);
+      CHECK(y.buffer == expected.buffer);
+    }
+  });
+  return golden::hash(expected.buffer, hash);
+}
+
+}  // namespace
+
 TEST_CASE("every variant gives the bits of the specification, whatever rows a call takes") {
   std::uint64_t hash = 0;
   for (const attention_case& s : {attention_case{6, 1, 64, 1, 0, false, false, false},
@@ -151,28 +174,23 @@ TEST_CASE("every variant gives the bits of the specification, whatever rows a ca
                                   {12, 31, 160, 2, 0, true, false, false},
                                   {40, 9, 96, 3, 0, true, false, false},
                                   {6, 300, 28, 4, 0, false, false, false},
-                                  {8, 40, 16, 2, 9, true, true, true}}) {
-    CAPTURE(s.tq);
-    CAPTURE(s.tk);
-    const attention_data a(s);
-    golden::guarded<std::uint8_t> expected({s.tq, 1, s.depth}, (s.depth + 3) / 4 * 4, 5);
-    a.run(k::attention_kernel_of<k::attention_impl::generic>, s, expected.view, 3);
-    hash = golden::hash(expected.buffer, hash);
-    k::attention_variants::for_each([&]<class V>(std::type_identity<V>) {
-      CAPTURE(dsmm::to_string(V::required));
-      if (!dsmm::has_isa(V::required) || !V::takes(a.call(s, expected.view))) return;
-      for (const std::int32_t at_once : {1, 5, 6, 48}) {
-        golden::guarded<std::uint8_t> y({s.tq, 1, s.depth}, (s.depth + 3) / 4 * 4, 5);
-        a.run(k::attention_kernel_of<V>, s, y.view, at_once);
-        CHECK(y.buffer == expected.buffer);
-      }
-    });
-  }
+                                  {8, 40, 16, 2, 9, true, true, true}})
+    hash = check_variants(s, hash);
   golden::check("attention.heads", hash);
 }
 
+TEST_CASE("every variant gives the bits of the specification for many queries, deep heads and causal layers") {
+  for (const attention_case& s : {attention_case{33, 197, 384, 6, 0, false, false, false},
+                                  {48, 130, 160, 2, 0, false, false, false},
+                                  {16, 64, 66, 1, 0, false, false, false},
+                                  {21, 77, 96, 2, 0, true, false, false},
+                                  {100, 40, 64, 4, 0, true, false, false},
+                                  {64, 1, 260, 1, 0, false, false, false}})
+    check_variants(s, 0);
+}
+
 TEST_CASE("every variant keeps far scores, ties and the ends of u8") {
-  const attention_case s{8, 45, 64, 1, 0, false, false, false};
+  const attention_case s{16, 45, 64, 1, 0, false, false, false};
   attention_data a(s);
   for (const std::uint8_t extreme : {std::uint8_t{0}, std::uint8_t{255}, std::uint8_t{128}}) {
     std::fill(a.q.begin(), a.q.begin() + 256, extreme);
@@ -181,13 +199,13 @@ TEST_CASE("every variant keeps far scores, ties and the ends of u8") {
     for (const float scale : {0.4f, 0.03f, 0.0001f}) {  // of scores: one key wins, several do, all do
       const dsmm::quantization q{scale, extreme}, key{0.03f, 3};
       REQUIRE(k::make_attention_factors(s.depth, q, key, qv, qy, a.f));
-      std::vector<std::uint8_t> expected(512), y(512);
-      a.run(k::attention_kernel_of<k::attention_impl::generic>, s, dsmm::dense_view(expected.data(), {8, 1, 64}), 8);
+      std::vector<std::uint8_t> expected(1024), y(1024);
+      a.run(k::attention_kernel_of<k::attention_impl::generic>, s, dsmm::dense_view(expected.data(), {16, 1, 64}), 16);
       k::attention_variants::for_each([&]<class V>(std::type_identity<V>) {
         CAPTURE(dsmm::to_string(V::required));
-        const auto view = dsmm::dense_view(y.data(), {8, 1, 64});
+        const auto view = dsmm::dense_view(y.data(), {16, 1, 64});
         if (!dsmm::has_isa(V::required) || !V::takes(a.call(s, view))) return;
-        a.run(k::attention_kernel_of<V>, s, view, 8);
+        a.run(k::attention_kernel_of<V>, s, view, 16);
         CHECK(y == expected);
       });
     }

@@ -74,7 +74,7 @@ private:
         _mm512_store_si512(memory + q * 64, _mm512_sub_epi8(_mm512_mullo_epi16(first, factor), offset));
         _mm512_store_si512(memory + q * 64 + 64, _mm512_sub_epi8(_mm512_mullo_epi16(second, factor), offset));
       }
-      asm volatile("" : : "r"(memory) : "memory");  // g++ 12 does not know that tileloadd reads memory
+      asm volatile("" : : "r"(memory) : "memory");  // see amx_tile_config
       return memory;
     }
   };

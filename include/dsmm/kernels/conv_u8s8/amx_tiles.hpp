@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "dsmm/config.hpp"
+#include "dsmm/isa/amx_tile_config.hpp"
 #include "dsmm/isa/isa.hpp"
 #include "dsmm/kernels/conv_u8s8/avx512_store.hpp"
 #include "dsmm/kernels/conv_u8s8/generic.hpp"
@@ -39,7 +40,7 @@ struct amx_tiles {
     t.pixels = (t.grid.length + runs - 1) / runs;
     t.out.y_step = t.grid.y_step;
     t.out.epilogue = &e;
-    configure(t.pixels, p.panels[0].block);
+    amx_tile_config::of(t.pixels, p.panels[0].block).load();
     const bool one = t.grid.lines * runs == 1, few = t.grid.lines * runs <= 4 || t.pixels <= 8;
     for (std::int32_t i = 0; i < p.panel_count; ++i) {
       t.panel = &p.panels[i];
@@ -53,25 +54,6 @@ struct amx_tiles {
   }
 
 private:
-  /// What ldtilecfg reads (Intel SDM, volume 1, chapter 18).
-  struct alignas(64) tile_config {
-    std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-    std::uint16_t row_bytes[16] = {};
-    std::uint8_t rows[16] = {};
-  };
-
-  /// Sums are tiles 0 to 3, inputs 4 and 5, weights 6 and 7.
-  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni,amx-tile,amx-int8")
-  static void configure(std::int32_t pixels, std::int32_t quads) noexcept {
-    tile_config c;
-    for (std::size_t i = 0; i < 8; ++i) {
-      c.row_bytes[i] = static_cast<std::uint16_t>(i == 4 || i == 5 ? quads * 4 : 64);
-      c.rows[i] = static_cast<std::uint8_t>(i < 6 ? pixels : quads);
-    }
-    asm volatile("" : : "r"(&c) : "memory");  // g++ 12 believes that ldtilecfg reads eight bytes
-    _tile_loadconfig(&c);
-  }
-
   /// Pixels [start, start + task::pixels) of a line.
   struct run {
     const std::uint8_t* x = nullptr;
@@ -155,7 +137,7 @@ private:
   template <std::int32_t Runs, std::int32_t Registers, class T>
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni,amx-tile,amx-int8")
   static void tile(const task<T>& t, const run* runs, workspace& w) noexcept {
-    asm volatile("" : : : "memory");  // g++ 12 does not know that tileloadd reads memory
+    asm volatile("" : : : "memory");  // see amx_tile_config
     sums<Runs, Registers>(t, runs, w, w.sums[1 - w.turn]);
     store<Registers>(t, w);
     std::copy_n(runs, Runs, w.runs);
