@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the library dsmm::compiled.
-#include "dsmm/kernels/conv_u8s4.hpp"
-
 #include <array>
 
+// First: clang++ leaves out what a table points to if it is defined behind the table.
 #include "dsmm/kernels/conv_kernel.inl.hpp"
+#include "dsmm/kernels/conv_u8s4.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels {
 

@@ -84,9 +84,10 @@ constexpr std::size_t conv_pack_bytes(const conv_geometry& g, isa level) noexcep
 /// w8  s8 (out_channels, kernel_h, kernel_w, in_channels), dense.
 /// row_bytes, pixel_bytes  distance of input rows and pixels, as in the view given at run time.
 /// memory  conv_pack_bytes() bytes, 64-byte aligned; what is returned points into it.
+/// pixels  outputs of a run, which may change the packing and never a result; 0: not known.
 inline conv_packed conv_pack(const conv_geometry& g, isa level, const std::int8_t* w8, std::ptrdiff_t row_bytes,
-                             std::ptrdiff_t pixel_bytes, std::byte* memory) noexcept {
-  return conv_impl::pack(g, conv_kernel_for(level), {w8}, row_bytes, pixel_bytes, memory);
+                             std::ptrdiff_t pixel_bytes, std::byte* memory, std::int64_t pixels = 0) noexcept {
+  return conv_impl::pack(g, conv_kernel_for(level), {w8, nullptr, 0, pixels}, row_bytes, pixel_bytes, memory);
 }
 
 /// Rows [y_begin, y_end) of y. x.data is the first tap of output (0, 0); every tap of every output must be readable,

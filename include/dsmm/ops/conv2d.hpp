@@ -166,7 +166,7 @@ inline result<packed_conv> pack_conv(const op_view& op, const conv_form& form, c
         form.nibbles(bind.level) ? kernels::conv_s4_pack(form.geometry, bind.level,
                                                          {dense, scales + first * runs, form.group, form.pixels},
                                                          row, pixel, at)
-                                 : kernels::conv_pack(form.geometry, bind.level, dense, row, pixel, at));
+                                 : kernels::conv_pack(form.geometry, bind.level, dense, row, pixel, at, form.pixels));
   }
   return p;
 }

@@ -28,8 +28,7 @@ struct x86_amx {
   static void pack(const conv_weights& from, std::byte* memory, conv_packed& p) noexcept {
     using blocks = conv_u8s8_impl::block_pack<layout>;
     const bool one_scale = from.group == 0 || (p.geometry.in_channels % 64 == 0 && from.group % 64 == 0);
-    if (one_scale && (from.pixels == 0 || from.pixels >= 4) && blocks::is_worth(from, p))
-      return blocks::pack(from, memory, p);
+    if (one_scale && blocks::is_worth(from, p)) return blocks::pack(from, memory, p);
     p.kernel = &conv_kernel_of<x86_avx512vnni>;
     x86_avx512vnni::pack(from, memory, p);
   }

@@ -82,11 +82,13 @@ struct block_pack {
     }
   }
 
-  /// Whether a kernel of blocks is faster than one of quads. For a pixel and 32 channels a block takes two cycles and
-  /// what loads add, a quad one; those of zeros take none.
+  /// Whether a kernel of blocks is faster than one of quads. As measured for a pixel and 32 channels, a block takes two
+  /// times as long as a quad, and sums of blocks as long as seven quads more to come out of their tiles; zeros take no
+  /// time. One pixel takes as long as sixteen.
   static bool is_worth(const conv_weights& from, const conv_packed& p) noexcept {
     const conv_geometry& g = p.geometry;
     const quad_blocks blocks = quad_blocks::of(g, p.offsets);
+    if (from.pixels != 0 && from.pixels < 4) return false;
     std::int64_t quads_left = 0, blocks_left = 0;
     for (conv_panel panel{}; panel.channel < g.out_channels; panel.channel += 32) {
       panel.channels = width(g.out_channels - panel.channel);
@@ -97,7 +99,7 @@ struct block_pack {
         blocks_left += quads_left != before;
       }
     }
-    return blocks_left * 3 <= quads_left;
+    return blocks_left * 2 + (g.out_channels + 31) / 32 * 7 <= quads_left;
   }
 
 private:
