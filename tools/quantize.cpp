@@ -159,8 +159,13 @@ void quantize(CLI::App& app) {
       ->check(CLI::IsMember({"f32", "u8"}))
       ->capture_default_str();
   app.add_flag("--nearest", c->nearest, "plain rounding of the weights, without second moments");
-  app.add_option("--equalize", c->options.equalize, "even out the channels of activations: 0 not, 0.5 half, 1 fully")
-      ->check(CLI::IsMember({0.0, 0.5, 1.0}))
+  app.add_option("--equalize", c->options.equalize, "even out the channels of activations: 0 not, 1 fully")
+      ->check(CLI::IsMember({0.0, 0.25, 0.5, 0.75, 1.0}))
+      ->capture_default_str();
+  app.add_option("--headroom", c->options.headroom,
+                 "how much wider ranges that disturb the outputs little may become, for values beyond those of the "
+                 "samples (--method output)")
+      ->check(CLI::Range(1.0, 4.0))
       ->capture_default_str();
   app.add_option("--split", c->options.split,
                  "multiply-adds that slicing loud channels may add, as a share (--method "

@@ -46,10 +46,10 @@ public:
     for (std::size_t k = 0; k < g_.ops.size(); ++k) {
       const lowered_step& s = plan_.steps[k];
       if (s.how != runs_as::layer || reach_[s.layer].empty() || loudest[grid(s.layer)] <= 0) continue;
-      std::vector<float> gain;  // a power of two: moving it changes no bit of the fp32 result
+      std::vector<float> gain;
       for (const float r : reach_[s.layer]) {
         const double ratio = std::clamp(static_cast<double>(loudest[grid(s.layer)] / std::max(r, 1e-20f)), 1.0, 64.0);
-        gain.push_back(power_of_two(ratio));
+        gain.push_back(static_cast<float>(power(ratio)));
       }
       amplify(g_.ops[k], gain);
       absorb(g_.ops[k].outputs[0], gain, 0);
@@ -90,12 +90,11 @@ private:
     return !readers[v].empty();
   }
 
-  /// The largest power of two up to ratio^strength.
-  float power_of_two(double ratio) const {
-    const double wanted = strength_ >= 1.0 ? ratio : strength_ <= 0.0 ? 1.0 : std::sqrt(ratio);
-    float gain = 1.0f;
-    while (static_cast<double>(gain) * 2.0 <= wanted) gain *= 2.0f;
-    return gain;
+  /// ratio^strength for strengths in quarters, by square roots: every machine rounds those alike.
+  double power(double ratio) const {
+    const double half = std::sqrt(ratio), quarter = std::sqrt(half);
+    const auto quarters = static_cast<int>(std::clamp(4.0 * strength_, 0.0, 4.0));
+    return quarters == 4 ? ratio : (quarters & 2 ? half : 1.0) * (quarters & 1 ? quarter : 1.0);
   }
 
   void amplify(lowered_op& op, const std::vector<float>& gain) {
@@ -142,11 +141,12 @@ private:
 
 }  // namespace quantize_impl
 
-/// Evens out the channels of activations between convolutions, so that they fill their common u8 range. Gains are
-/// powers of two, at most 64.
+/// Evens out the channels of activations between convolutions, so that they fill their common u8 range. Gains are at
+/// most 64; weights and fp32 results change by their own rounding. Powers of two would change no bit, but at
+/// strength 0.5 stay 1 up to a ratio of 4: SqueezeNet at 8 bits kept 88.5 % of its first choices instead of 92.2 %.
 ///
-/// strength  1: every channel reaches the loudest one's magnitude; 0.5: the square root of the way, which leaves the
-///           weights behind it easier to round; 0: nothing is done.
+/// strength  in quarters. 1: every channel reaches the loudest one's magnitude; 0.5: the square root of the way, which
+///           leaves the weights behind it easier to round and values beyond the samples' some room; 0: nothing is done.
 /// Errors: of the samples and of session.
 inline result<void> equalize(lowered_graph& g, const quantize_plan& plan, const sample_set& samples, double strength,
                              const session_options& options, const progress_call& progress) {

@@ -42,6 +42,7 @@ struct quantize_options {
   range_method method = range_method::mse;
   std::size_t tune_samples = 16;     ///< that each trial of range_method::output runs
   double split = 0.1;                ///< with range_method::output: multiply-adds that slices may add, as a share
+  double headroom = 1.3;             ///< with range_method::output: how much wider ranges of little effect may become
   double percentile = 99.99;         ///< of range_method::percentile
   bool second_order = true;          ///< rounding that minimises the error of the output, not of the weights
   bool correct_bias = true;
@@ -188,6 +189,9 @@ private:
       for (const auto& parts : s.parts)
         for (const std::int32_t n : parts) report_.added_channels += static_cast<std::size_t>(n - 1);
     }
+    std::vector<std::uint32_t> fixed;
+    for (const grid_split& s : splits) fixed.push_back(s.grid);
+    add_headroom(g_, plan_, *noise, options_.headroom, fixed, grids_);
     keep_expressible(plan_, grids_);
     if (!splits.empty()) {
       split_channels(plain_, plan_, splits);
@@ -245,9 +249,9 @@ private:
            !(options_.ends_at_8 && report_.layers[i].is_end);
   }
 
-  /// Of 16 samples and more, every fourth judges the loss instead of shaping the weights: on those that did, it is
+  /// Of 16 samples and more, every eighth judges the loss instead of shaping the weights: on those that did, it is
   /// several dB less than on others.
-  bool held_out(std::size_t sample) const { return samples_.count >= 16 && sample % 4 == 3; }
+  bool held_out(std::size_t sample) const { return samples_.count >= 16 && sample % 8 == 3; }
 
   /// Rounds layer after layer, each for what the rounded ones before it make of the samples.
   result<void> round_all() {

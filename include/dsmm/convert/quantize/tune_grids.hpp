@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -123,6 +124,23 @@ inline result<grid_noise> tune_grids(const lowered_graph& g, const quantize_plan
   }
   if (progress) progress("ranges", grids.size(), grids.size());
   return noise;
+}
+
+/// Widens grids that disturb the outputs less than the average one, until they do as much, at most `most` times: values
+/// beyond those of the calibration samples will come, and steps that nobody notices are the place for them.
+///
+/// noise  of tune_grids() for these grids. Grids of inputs and those in `fixed` stay as they are.
+inline void add_headroom(const lowered_graph& g, const quantize_plan& plan, const grid_noise& noise, double most,
+                         std::span<const std::uint32_t> fixed, std::vector<quantization>& grids) {
+  std::vector<bool> stays(grids.size(), false);
+  for (const std::uint32_t at : fixed) stays[at] = true;
+  for (const lowered_port& p : g.inputs) stays[plan.grids[plan.roots[p.value]]] = true;
+  double sum = 0, count = 0;
+  for (const double n : noise.chosen)
+    if (n > 0) sum += n, count += 1.0;
+  for (std::size_t at = 0; at < grids.size(); ++at)
+    if (!stays[at] && noise.chosen[at] > 0)
+      grids[at].scale *= static_cast<float>(std::clamp(std::sqrt(sum / count / noise.chosen[at]), 1.0, most));
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert
