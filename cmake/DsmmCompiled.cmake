@@ -12,4 +12,8 @@ function(dsmm_add_compiled folder)
   target_link_libraries(dsmm_compiled PUBLIC dsmm::dsmm)
   target_compile_definitions(dsmm_compiled PUBLIC DSMM_COMPILED=1)
   set_target_properties(dsmm_compiled PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  # Importing and quantizing, for products that do so themselves.
+  add_library(dsmm_convert STATIC EXCLUDE_FROM_ALL ${folder}/onnx_import.cpp ${folder}/quantize.cpp)
+  add_library(dsmm::convert ALIAS dsmm_convert)
+  target_link_libraries(dsmm_convert PUBLIC dsmm_compiled)
 endfunction()

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <vector>
 
+#include "dsmm/convert/quantize/tune_grids.hpp"
 #include "dsmm/core/rng.hpp"
 #include "dsmm/core/thread_pool.hpp"
 #include "dsmm/ops/nd/registry.hpp"

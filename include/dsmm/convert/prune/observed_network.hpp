@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/progress.hpp"
 #include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/prune/cut_order.hpp"
@@ -19,9 +19,6 @@
 #include "dsmm/core/result.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert::prune {
-
-/// Called as work proceeds: stage, steps done, steps in all.
-using progress_call = std::function<void(const char* stage, std::size_t done, std::size_t total)>;
 
 struct observe_options {
   std::int64_t positions = 4096;    ///< output positions per layer, over all samples

@@ -5,13 +5,13 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/calibrate/progress.hpp"
 #include "dsmm/convert/calibrate/sample_run.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/quantize/layer_targets.hpp"
@@ -20,9 +20,6 @@
 #include "dsmm/core/result.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
-
-/// Called as work proceeds: stage, steps done, steps in all.
-using progress_call = std::function<void(const char* stage, std::size_t done, std::size_t total)>;
 
 /// What the fp32 model computed on the calibration samples.
 struct calibration {

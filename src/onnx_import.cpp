@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the library dsmm::convert.
+#include "dsmm/convert/onnx_import.inl.hpp"
