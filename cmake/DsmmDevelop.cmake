@@ -40,4 +40,7 @@ function(dsmm_test_folder folder)
   target_include_directories(test_${folder} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(test_${folder} PRIVATE DSMM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_test(NAME ${folder} COMMAND test_${folder} --no-version)
+  if(folder MATCHES "^(gst|line|stream)$")  # pipelines and threads that keep time
+    set_tests_properties(${folder} PROPERTIES RUN_SERIAL TRUE)
+  endif()
 endfunction()

@@ -39,7 +39,7 @@ preset() {
     return
   fi
   say "$name: test"
-  ctest --test-dir "build/$name" --output-on-failure --verbose --timeout 600 >"$log" 2>&1
+  ctest --test-dir "build/$name" --output-on-failure --verbose --timeout 600 --parallel 2 >"$log" 2>&1
   local status=$?
   # doctest closes with: [doctest] test cases:  41 |  41 passed | 0 failed | 0 skipped
   local cases
