@@ -9,7 +9,6 @@
 #include <cstring>
 #include <vector>
 
-#include "dsmm/convert/quantize/tune_grids.hpp"
 #include "dsmm/core/rng.hpp"
 #include "dsmm/core/thread_pool.hpp"
 #include "dsmm/ops/nd/registry.hpp"
@@ -191,22 +190,6 @@ TEST_CASE("quantize: layers go to 8 bits until the loss holds") {
   REQUIRE(convert::quantize_model(m, pictures(8, 100), o, &report).has_value());
   CHECK(std::all_of(report.layers.begin(), report.layers.end(), [](const auto& l) { return l.bits == 8; }));
   CHECK(std::any_of(report.layers.begin(), report.layers.end(), [](const auto& l) { return l.fell_back; }));
-}
-
-TEST_CASE("quantize: ranges of little effect get headroom, others and inputs none") {
-  convert::lowered_graph g;
-  g.values.resize(4);
-  g.inputs.push_back({"x", 0});
-  convert::quantize_plan plan;
-  plan.roots = plan.grids = {0, 1, 2, 3};
-  const convert::grid_noise noise{{0.001, 2.0, 0.001, 0.9}, {}};
-  std::vector<quantization> grids(4, {1.0f, 3});
-  const std::uint32_t fixed[] = {3};
-  convert::add_headroom(g, plan, noise, 1.5, fixed, grids);
-  CHECK(grids[0] == quantization{1.0f, 3});
-  CHECK(grids[1] == quantization{1.0f, 3});
-  CHECK(grids[2] == quantization{1.5f, 3});
-  CHECK(grids[3] == quantization{1.0f, 3});
 }
 
 TEST_CASE("quantize: evening out channels by any strength keeps the network's answers") {

@@ -9,7 +9,6 @@
 #include "dsmm/isa/dispatch.hpp"
 #include "dsmm/kernels/attention/generic.hpp"
 #if DSMM_X86
-#include "dsmm/kernels/attention/x86_amx.hpp"
 #include "dsmm/kernels/attention/x86_avx2.hpp"
 #include "dsmm/kernels/attention/x86_avx512vnni.hpp"
 #endif
@@ -18,8 +17,7 @@ namespace dsmm::inline DSMM_ABI::kernels {
 
 #if DSMM_X86
 using attention_variants =
-    kernel_list<attention_impl::x86_amx, attention_impl::x86_avx512vnni, attention_impl::x86_avx2,
-                attention_impl::generic>;
+    kernel_list<attention_impl::x86_avx512vnni, attention_impl::x86_avx2, attention_impl::generic>;
 #else
 using attention_variants = kernel_list<attention_impl::generic>;
 #endif

@@ -11,10 +11,10 @@
 #include "dsmm/config.hpp"
 #include "dsmm/core/checked.hpp"
 #include "dsmm/isa/isa.hpp"
-#include "dsmm/kernels/attention/avx512_heads.hpp"
 #include "dsmm/kernels/attention/avx512_softmax.hpp"
 #include "dsmm/kernels/attention/generic.hpp"
 #include "dsmm/kernels/pad_channels.hpp"
+#include "dsmm/kernels/requantize/x86_avx512bw.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::attention_impl {
 
@@ -42,7 +42,7 @@ struct x86_avx512vnni {
   static void pack(const attention_call& call, std::int32_t head, std::byte* packed) noexcept {
     const layout s = sizes(call);
     packed += static_cast<std::size_t>(head) * s.head;
-    avx512_heads::pack_keys(call, head, s.quads, packed, packed + s.bias_at);
+    pack_keys(call, head, s, packed);
     pack_values(call, head, s, reinterpret_cast<std::int16_t*>(packed + s.values_at));
   }
 
@@ -80,6 +80,40 @@ private:
     s.values_at = s.bias_at + s.key_run * 4;
     s.head = s.values_at + s.pairs * s.values * 4;
     return s;
+  }
+
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  static void pack_keys(const attention_call& call, std::int32_t head, const layout& s, std::byte* packed) noexcept {
+    const std::ptrdiff_t first = std::ptrdiff_t{head} * call.head_depth();
+    const auto depth = static_cast<std::size_t>(call.head_depth()), keys = static_cast<std::size_t>(call.keys());
+    auto* const bias = reinterpret_cast<std::int32_t*>(packed + s.bias_at);
+    const __m512i zero = _mm512_set1_epi32(-call.factors.zero_q), ones = _mm512_set1_epi8(1);
+    for (std::size_t panel = 0; panel < s.panels; ++panel) {
+      std::byte* const to = packed + panel * s.quads * 64;
+      for (std::size_t key = 0; key < 16; ++key) {
+        const std::size_t j = panel * 16 + key;
+        std::byte* const column = to + key * 4;
+        if (j >= keys) {
+          for (std::size_t q = 0; q < s.quads; ++q) std::memset(column + q * 64, 0, 4);
+          continue;
+        }
+        const std::uint8_t* const from = call.k.at(static_cast<std::ptrdiff_t>(j), 0) + first;
+        for (std::size_t q = 0; q < depth / 4; ++q) {
+          std::uint32_t word;
+          std::memcpy(&word, from + q * 4, 4);
+          word ^= 0x8080'8080u;
+          std::memcpy(column + q * 64, &word, 4);
+        }
+        if (depth % 4 == 0) continue;
+        std::uint32_t word = 0x8080'8080u;  // channels behind the last become 0
+        std::memcpy(&word, from + depth / 4 * 4, depth % 4);
+        word ^= 0x8080'8080u;
+        std::memcpy(column + depth / 4 * 64, &word, 4);
+      }
+      __m512i sum = _mm512_setzero_si512();
+      for (std::size_t q = 0; q < s.quads; ++q) sum = _mm512_dpbusd_epi32(sum, ones, _mm512_load_si512(to + q * 64));
+      _mm512_store_si512(bias + panel * 16, _mm512_mullo_epi32(sum, zero));
+    }
   }
 
   DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
@@ -154,7 +188,7 @@ private:
       else value_tile<1>(p, v + d * 2, s, pairs, sums + d), d += 16;
     }
     for (std::int32_t r = 0; r < rows_at_once && i + r < end; ++r) {
-      avx512_heads::store(call, sums + static_cast<std::size_t>(r) * s.values, depth, call.y.at(i + r, 0) + first);
+      store(call, sums + static_cast<std::size_t>(r) * s.values, depth, call.y.at(i + r, 0) + first);
       if (head + 1 == call.factors.heads) pad_channels(call.y, call.y.at(i + r, 0), call.factors.zero_y);
     }
   }
@@ -248,6 +282,22 @@ private:
     std::int32_t v;
     std::memcpy(&v, x, sizeof v);
     return _mm512_set1_epi32(v);
+  }
+
+  /// The channels of one head of one query.
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  static void store(const attention_call& call, const std::int32_t* sums, std::size_t depth, std::uint8_t* y) noexcept {
+    using scaled = requantize_impl::x86_avx512bw;
+    const fixed_point value = call.factors.value;
+    const auto f = requantize_impl::factors512::of(_mm512_set1_epi32(value.multiplier), _mm512_set1_epi32(value.shift));
+    conv_epilogue e;
+    e.zero_point = call.factors.zero_y;
+    const auto clamp = requantize_impl::clamp512::of(e);
+    for (std::size_t d = 0; d < depth; d += 16) {
+      const auto mask = static_cast<__mmask16>(depth - d >= 16 ? 0xFFFF : (1u << (depth - d)) - 1);
+      const __m512i v = scaled::scale(_mm512_load_si512(sums + d), f, clamp);
+      _mm_mask_storeu_epi8(y + d, mask, _mm512_maskz_extracti32x4_epi32(0xF, scaled::narrow(v, v, v, v, clamp), 0));
+    }
   }
 };
 
