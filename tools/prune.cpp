@@ -13,6 +13,7 @@
 
 #include "dsmm/convert/prune/block_sparsity.hpp"
 #include "dsmm/convert/prune/pruner.hpp"
+#include "dsmm/model/level_writer.hpp"
 #include "tools/calibration/preprocessing.hpp"
 #include "tools/commands.hpp"
 #include "tools/level.hpp"
@@ -97,10 +98,32 @@ void extract(const prune_command& c) {
               level->file().size(), level->short_identity().data());
 }
 
+/// Models that were made one by one, as the levels of one file.
+void join(const prune_command& c) {
+  const owned_model large = need(owned_model::open(c.model.c_str()), c.model);
+  std::vector<owned_model> files;
+  std::vector<level_source> levels;
+  std::size_t apart = large->file().size();
+  for (const std::string& text : c.join) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos) throw problem{"a level is given as SHARE=FILE", text, "e.g. 0.5=small.dsmm", 2};
+    const std::string path = text.substr(equals + 1);
+    files.push_back(need(owned_model::open(path.c_str()), path));
+    const model& level = *files.back();
+    levels.push_back({static_cast<float>(number_of(text.substr(0, equals))), level, prefix_pieces(*large, level)});
+    apart += level.file().size();
+  }
+  const file_bytes bytes = need(join_levels(*large, 1.0f, levels), c.output);
+  need(write_file(c.output.c_str(), bytes.bytes()), c.output);
+  std::printf("%s: %zu levels, %zu bytes (%zu as files of their own)\n", c.output.c_str(), levels.size() + 1,
+              bytes.bytes().size(), apart);
+}
+
 void prune_model(prune_command& c) {
   if (c.output.empty() && c.curve.empty())
     throw problem{"nothing to write", c.model, "give -o FILE.dsmm, --curve FILE.json, or both", 2};
   if (c.extract != whole_file) return extract(c);
+  if (!c.join.empty()) return join(c);
   if (!c.output.empty() && c.levels.empty() && c.keep >= 1.0 && c.blocks <= 0)
     throw problem{"nothing to prune", c.model, "give --keep below 1, --levels, or --blocks", 2};
   if (!c.levels.empty() && c.output.empty()) throw problem{"--levels makes a file", c.model, "give -o FILE.dsmm", 2};
@@ -135,6 +158,8 @@ void prune(CLI::App& app) {
   app.add_flag("--own-weights", c->own_weights, "levels keep their refitted weights in full, not as 8-bit corrections");
   app.add_option("--extract", c->extract, "write this level of a file of levels as a file of its own")
       ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--join", c->join, "no pruning: add other models as smaller levels, 0.5=small.dsmm,0.25=tiny.dsmm")
+      ->delimiter(',');
   app.add_option("--blocks", c->blocks, "share of the blocks of 4 inputs x 32 outputs that becomes zero")
       ->check(CLI::Range(0.0, 0.875));
   app.add_option("--multiple", c->cuts.multiple, "layers keep a multiple of this many channels")

@@ -40,6 +40,7 @@ gst::frame_result sample() {
   i.frame_id = 0xFFFF'FFFF'FFFF'FFF0;
   i.latency = 12'345'678ns;
   i.stage = {1us, 2us, 3ms, 4ns};
+  i.level = 2;
   return gst::make_result(i, "scratch", "washer", "0123456789abcdef", sensors);
 }
 
@@ -61,6 +62,7 @@ void check_sample(GstBuffer* b) {
   CHECK(r->latency == 12'345'678ns);
   CHECK(r->stage[2] == 3ms);
   CHECK(r->stage[3] == 4ns);
+  CHECK(r->level == 2);
   REQUIRE(r->regions().size() == 2);
   CHECK(r->regions()[0].right == 0.5f);
   CHECK(r->regions()[0].peak == 0.9f);

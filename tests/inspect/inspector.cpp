@@ -174,6 +174,77 @@ TEST_CASE("late is UNKNOWN, also for a defect") {
   CHECK(r.reason == dsmm::reason::deadline);
 }
 
+TEST_CASE("each level judges like the model that it was") {
+  line l;
+  const auto small = [] { return samples::line_net(always, 4); };
+  auto joined = samples::line_levels(samples::line_net(never), small());
+  REQUIRE(joined);
+  auto both = dsmm::inspector::open(joined->bytes());
+  REQUIRE_MESSAGE(both, both.error().text);
+  REQUIRE(both->levels() == 2);
+  CHECK(both->level_share(1) == 0.5f);
+  auto large = open(never);
+  auto alone = dsmm::inspector::open(small().finish()->bytes());
+  REQUIRE(alone);
+  for (std::uint32_t k = 0; k < 24; ++k) {  // in turn, so that each finds the series as if it had always run
+    l.picture[0] = static_cast<std::uint8_t>(k + 1);
+    const auto spans = l.at(milliseconds(400) + milliseconds(16) * static_cast<int>(k), milliseconds(300));
+    const auto judge = [&](dsmm::inspector& i, std::uint32_t level) -> const dsmm::inspection& {
+      return i.inspect(l.frame(), spans, {k, dsmm::steady_now(), false, level});
+    };
+    const dsmm::inspection &a = judge(large, 0), &b = judge(*alone, 0), &got = judge(*both, k % 3 == 0 ? 0 : 7);
+    const dsmm::inspection& expected = k % 3 == 0 ? a : b;
+    CHECK(got.level == (k % 3 == 0 ? 0 : 1));
+    CHECK(got.score == expected.score);
+    CHECK(got.threshold == expected.threshold);
+    CHECK(got.verdict == expected.verdict);
+    CHECK(got.label == expected.label);
+  }
+}
+
+TEST_CASE("under load a smaller level runs, and the logged levels repeat every score") {
+  line l;
+  auto joined = samples::line_levels(samples::line_net(never), samples::line_net(never, 4));
+  REQUIRE(joined);
+  dsmm::inspector_options options;
+  options.now = fake_now;
+  options.deadline = milliseconds(20);
+  fake_step = milliseconds(1);
+  auto live = dsmm::inspector::open(joined->bytes(), options);
+  REQUIRE(live);
+  std::vector<std::uint32_t> levels;
+  std::vector<float> scores;
+  const auto spans = [&](std::uint32_t k) {
+    l.picture[0] = static_cast<std::uint8_t>(k + 1);
+    return l.at(milliseconds(100) + milliseconds(10) * static_cast<int>(k), milliseconds(90));
+  };
+  for (std::uint32_t k = 0; k < 80; ++k) {
+    fake_step = milliseconds(k >= 10 && k < 13 ? 3 : 1);
+    const auto s = spans(k);
+    const auto& r = live->inspect(l.frame(), s, {k, fake_time, false});
+    levels.push_back(r.level);
+    scores.push_back(r.score);
+  }
+  CHECK(levels[9] == 0);
+  CHECK(levels[12] == 1);
+  CHECK(levels[79] == 0);
+  fake_step = nanoseconds(0);  // the replay's clock says nothing
+  auto replay = dsmm::inspector::open(joined->bytes(), options);
+  REQUIRE(replay);
+  for (std::uint32_t k = 0; k < 80; ++k) {
+    const auto s = spans(k);
+    CHECK(replay->inspect(l.frame(), s, {k, fake_time, false, levels[k]}).score == scores[k]);
+  }
+}
+
+TEST_CASE("levels that look at other things are not one model") {
+  auto other = samples::line_net(never, 4);
+  other.meta("labels", "scratch,dent");
+  auto joined = samples::line_levels(samples::line_net(never), other);
+  REQUIRE(joined);
+  CHECK(dsmm::inspector::open(joined->bytes()).error().code == dsmm::errc::wrong_product);
+}
+
 TEST_CASE("open refuses what it cannot honour, with a typed error") {
   const auto refused = [](dsmm::model_writer m) {
     auto file = m.finish();

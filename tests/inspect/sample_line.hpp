@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "dsmm/model/level_writer.hpp"
 #include "tests/graph/sample_models.hpp"
 
 /// A small untrained model with everything that an inspection model has: a picture, a vibration sensor that sets the
@@ -13,7 +14,8 @@ namespace samples {
 
 inline constexpr std::int32_t line_size = 64, line_hop = 64;
 
-inline dsmm::model_writer line_net(const char* threshold = "0.0") {
+/// stem_channels  channels of the first convolution.
+inline dsmm::model_writer line_net(const char* threshold = "0.0", std::int32_t stem_channels = 8) {
   using dsmm::dtype, dsmm::op_kind;
   dsmm::model_writer m;
   dsmm::rng random(31);
@@ -42,7 +44,7 @@ inline dsmm::model_writer line_net(const char* threshold = "0.0") {
   const auto image = m.input("image", dtype::u8, {line_size, line_size, 1}, {1.0f / 255, 0});
   const auto has_image = m.input("has_image", dtype::f32, {1, 1, 1});
   const auto has_series = m.input("has_series", dtype::f32, {1, 1, 1});
-  const auto a = m.value("a", dtype::u8, {32, 32, 8}, q);
+  const auto a = m.value("a", dtype::u8, {32, 32, stem_channels}, q);
   const auto b = m.value("b", dtype::u8, {16, 16, 16}, q);
   const auto map = m.output("map", dtype::u8, {16, 16, 1}, {1.0f / 255, 0});
   const auto pooled = m.value("pooled", dtype::u8, {1, 1, 16}, s);
@@ -59,8 +61,8 @@ inline dsmm::model_writer line_net(const char* threshold = "0.0") {
   const auto absent = m.constant("absent", dtype::u8, token_dims, absent_bytes, 0, s);
   const auto gamma = m.constant<float>("gamma", {16}, zeros(16, 1.0f)),
              beta = m.constant<float>("beta", {16}, zeros(16, 0.1f));
-  const auto stem = add_conv(m, random, 8, 5, 5, 1, false);
-  const auto body = add_conv(m, random, 16, 3, 3, 8);
+  const auto stem = add_conv(m, random, stem_channels, 5, 5, 1, false);
+  const auto body = add_conv(m, random, 16, 3, 3, stem_channels);
   const auto to_map = add_conv(m, random, 1, 1, 1, 16, false);
   const auto image_head = add_conv(m, random, 1, 1, 1, 16, false);
   const auto joint_head = add_conv(m, random, 1, 1, 1, 32, false);
@@ -101,6 +103,16 @@ inline dsmm::model_writer line_net(const char* threshold = "0.0") {
     m.meta(key + "role", sensors[i][3]);
   }
   return m;
+}
+
+/// The line net and a smaller one in one file.
+inline dsmm::result<dsmm::file_bytes> line_levels(const dsmm::model_writer& large, const dsmm::model_writer& small) {
+  const auto a = large.finish(), b = small.finish();
+  if (!a) return a.error();
+  if (!b) return b.error();
+  const auto whole = dsmm::model::open(a->bytes()), level = dsmm::model::open(b->bytes());
+  const dsmm::level_source source{0.5f, *level, dsmm::prefix_pieces(*whole, *level)};
+  return dsmm::join_levels(*whole, 1.0f, {&source, 1});
 }
 
 }  // namespace samples

@@ -36,6 +36,7 @@ struct prune_command {
   std::string scale = "1";
   double keep = 1.0, blocks = 0.0, extract = -1;
   std::vector<double> levels{}, curve_at{};
+  std::vector<std::string> join{};  ///< SHARE=FILE
   bool own_weights = false;
   convert::prune::cut_options cuts{};
   std::int64_t positions = 16384;

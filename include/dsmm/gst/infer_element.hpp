@@ -382,7 +382,7 @@ template <class Policy>
 void basic_infer<Policy>::account(const frame_result& r, nanoseconds busy) {
   {
     const std::lock_guard lock(stats_mutex_);
-    stats_.add(r.verdict, r.reason);
+    stats_.add(r.verdict, r.reason, r.level);
     stats_.latency.add(r.latency);
     stats_.busy.add(busy);
     if (stats_.busy.count() % 64 != 0 && stats_.busy.count() != 8) return;
@@ -398,13 +398,13 @@ GstStructure* basic_infer<Policy>::stats() {
   const std::lock_guard lock(stats_mutex_);
   const auto ns = [](nanoseconds t) { return static_cast<guint64>(t.count()); };
   const infer_stats& s = stats_;
-  return gst_structure_new("dsmm-stats", "frames", G_TYPE_UINT64, s.frames, "pass", G_TYPE_UINT64, s.pass, "fail",
-                           G_TYPE_UINT64, s.fail, "unknown", G_TYPE_UINT64, s.unknown, "damaged", G_TYPE_UINT64,
-                           s.damaged, "deadline-missed", G_TYPE_UINT64, s.late, "model-swaps", G_TYPE_UINT64, s.swaps,
-                           "latency-p50", G_TYPE_UINT64, ns(s.latency.percentile(50)), "latency-p99", G_TYPE_UINT64,
-                           ns(s.latency.percentile(99)), "latency-max", G_TYPE_UINT64, ns(s.latency.max()), "busy-p50",
-                           G_TYPE_UINT64, ns(s.busy.percentile(50)), "busy-p99", G_TYPE_UINT64,
-                           ns(s.busy.percentile(99)), "busy-max", G_TYPE_UINT64, ns(s.busy.max()), nullptr);
+  return gst_structure_new(
+      "dsmm-stats", "frames", G_TYPE_UINT64, s.frames, "pass", G_TYPE_UINT64, s.pass, "fail", G_TYPE_UINT64, s.fail,
+      "unknown", G_TYPE_UINT64, s.unknown, "damaged", G_TYPE_UINT64, s.damaged, "deadline-missed", G_TYPE_UINT64,
+      s.late, "model-swaps", G_TYPE_UINT64, s.swaps, "reduced", G_TYPE_UINT64, s.reduced, "latency-p50", G_TYPE_UINT64,
+      ns(s.latency.percentile(50)), "latency-p99", G_TYPE_UINT64, ns(s.latency.percentile(99)), "latency-max",
+      G_TYPE_UINT64, ns(s.latency.max()), "busy-p50", G_TYPE_UINT64, ns(s.busy.percentile(50)), "busy-p99",
+      G_TYPE_UINT64, ns(s.busy.percentile(99)), "busy-max", G_TYPE_UINT64, ns(s.busy.max()), nullptr);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::gst

@@ -66,11 +66,13 @@ struct infer_stats {
   std::uint64_t damaged = 0;  ///< of the unknown ones: frames that could not be read
   std::uint64_t late = 0;     ///< of the unknown ones: finished after the deadline
   std::uint64_t swaps = 0;    ///< models exchanged while running
+  std::uint64_t reduced = 0;  ///< judged by a smaller level, for want of time
   latency_histogram latency;  ///< arrival to decision
   latency_histogram busy;     ///< the inspection itself
 
-  void add(verdict v, reason why) noexcept {
+  void add(verdict v, reason why, std::uint32_t level) noexcept {
     ++frames;
+    reduced += level != 0;
     ++(v == verdict::pass ? pass : v == verdict::fail ? fail : unknown);
     damaged += why == reason::integrity;
     late += why == reason::deadline;

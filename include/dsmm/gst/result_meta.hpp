@@ -42,6 +42,7 @@ struct frame_result {
   std::uint64_t frame_id = 0;
   nanos latency{};
   std::array<nanos, 4> stage{};  ///< check, series, network, map
+  std::uint32_t level = 0;       ///< of the model that ran, 0 = the largest
   std::array<region, most_regions> region_list{};
   std::size_t region_count = 0;
   std::array<sensor_status, most_sensors> sensor_list{};
@@ -57,7 +58,8 @@ inline frame_result make_result(const inspection& from, std::string_view label, 
                                 std::string_view model, std::span<const sensor_span> sensors) noexcept {
   frame_result r{
       from.verdict, from.reason, from.score, from.threshold, from.image_score, from.series_score, from.joint_score,
-      from.label,   label,       product,    model,          from.frame_id,    from.latency,      from.stage};
+      from.label,   label,       product,    model,          from.frame_id,    from.latency,      from.stage,
+      from.level};
   r.heat = from.heat;
   r.region_count = std::min(from.regions.size(), frame_result::most_regions);
   std::copy_n(from.regions.begin(), r.region_count, r.region_list.begin());
@@ -92,7 +94,8 @@ inline bool attach_result(GstBuffer* buffer, const frame_result& r) {
                     "score", G_TYPE_DOUBLE, r.score, "threshold", G_TYPE_DOUBLE, r.threshold, "image-score",
                     G_TYPE_DOUBLE, r.image_score, "series-score", G_TYPE_DOUBLE, r.series_score, "joint-score",
                     G_TYPE_DOUBLE, r.joint_score, "label-id", G_TYPE_INT, r.label_id, "frame-id", G_TYPE_UINT64,
-                    r.frame_id, "latency", G_TYPE_INT64, static_cast<gint64>(r.latency.count()), nullptr);
+                    r.frame_id, "latency", G_TYPE_INT64, static_cast<gint64>(r.latency.count()), "level", G_TYPE_UINT,
+                    static_cast<guint>(r.level), nullptr);
   set_text(to, "label", r.label);
   set_text(to, "product", r.product);
   set_text(to, "model", r.model);
@@ -122,7 +125,7 @@ inline frame_result parse_result(const GstStructure* from) noexcept {
   gst_structure_get(from, "score", G_TYPE_DOUBLE, &r.score, "threshold", G_TYPE_DOUBLE, &r.threshold, "image-score",
                     G_TYPE_DOUBLE, &r.image_score, "series-score", G_TYPE_DOUBLE, &r.series_score, "joint-score",
                     G_TYPE_DOUBLE, &r.joint_score, "label-id", G_TYPE_INT, &r.label_id, "frame-id", G_TYPE_UINT64,
-                    &r.frame_id, nullptr);
+                    &r.frame_id, "level", G_TYPE_UINT, &r.level, nullptr);
   r.latency = get_time(from, "latency");
   r.label = get_text(from, "label");
   r.product = get_text(from, "product");

@@ -58,6 +58,7 @@ struct inspection {
   std::uint64_t frame_id = 0;
   nanos latency{};               ///< arrival of the frame to this decision
   std::array<nanos, 4> stage{};  ///< check, series, network, map
+  std::uint32_t level = 0;       ///< of the model that ran, 0 = the largest: what a replay must be told
 };
 
 }  // namespace dsmm::inline DSMM_ABI

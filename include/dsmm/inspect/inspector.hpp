@@ -26,8 +26,8 @@ nanos steady_now() noexcept;
 
 struct inspector_options {
   executor exec{};
-  nanos deadline{50'000'000};    ///< arrival to decision; later is UNKNOWN
-  nanos max_age{1'000'000'000};  ///< an older frame is not this part's
+  nanos deadline{50'000'000};                                 ///< arrival to decision; later is UNKNOWN
+  nanos max_age{1'000'000'000};                               ///< an older frame is not this part's
   float threshold = std::numeric_limits<float>::quiet_NaN();  ///< NaN: the model's own
   exposure_limits exposure{};
   bool refuse_repeats = true;  ///< a picture equal to the one before is a frozen camera
@@ -36,17 +36,23 @@ struct inspector_options {
 };
 
 struct frame_context {
+  static constexpr std::uint32_t by_deadline = std::numeric_limits<std::uint32_t>::max();
+
   std::uint64_t frame_id = 0;
-  nanos arrival{};  ///< when the frame reached this machine, on the clock of options.now
-  bool damaged = false;   ///< the transport reported missing or broken data
+  nanos arrival{};                    ///< when the frame reached this machine, on the clock of options.now
+  bool damaged = false;               ///< the transport reported missing or broken data
+  std::uint32_t level = by_deadline;  ///< to run this one, as in a replay; the smallest for numbers beyond it
 };
 
 /// Judges parts: one frame, the sensor windows that belong to it, one verdict through the gate.
+/// Where the file holds several levels, each part gets the largest that will be done by the deadline (level_choice);
+/// the series go on in all of them. One level's verdict does not depend on which levels ran before.
 /// Owns the model file, its memory and the sensor streams' state. Movable; results stay valid. One thread at a time.
 class inspector {
 public:
-  /// Copies and verifies the file, packs it, repeats its self-test.
-  /// Errors: those of model::open and session::prepare, self_test_failed, wrong_product (META does not fit the graph).
+  /// Copies and verifies the file, packs it, repeats its self-test; of several levels each, and takes their times.
+  /// Errors: those of model::open and elastic_session::prepare, self_test_failed, wrong_product (META does not fit the
+  /// graph, or levels differ in the picture, the sensors or the labels).
   static result<inspector> open(std::span<const std::byte> file, const inspector_options& options = {});
 
   inspector(inspector&& other) noexcept : parts_(std::exchange(other.parts_, nullptr)) {}
@@ -67,7 +73,12 @@ public:
   /// The first 16 hexadecimal digits of the file's identity.
   std::string_view identity() const noexcept;
   const model& source() const noexcept;
+  /// Of the largest level.
   float threshold() const noexcept;
+  /// At least 1.
+  std::uint32_t levels() const noexcept;
+  /// What a level stands for, as a share of the multiply-adds of the whole network.
+  float level_share(std::uint32_t level) const noexcept;
 
   /// Judges one part. frame.data may be null (no picture came). Spans may be in any order and more than needed.
   /// Returns the result; it and its views hold until the next call. Neither allocates, locks nor throws.

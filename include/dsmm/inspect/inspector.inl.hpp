@@ -18,11 +18,14 @@
 #include <vector>
 
 #include "dsmm/explain/heat_map.hpp"
+#include "dsmm/graph/elastic_session.hpp"
 #include "dsmm/graph/self_test.hpp"
 #include "dsmm/graph/session.hpp"
 #include "dsmm/inspect/frame_check.hpp"
 #include "dsmm/inspect/gate.hpp"
 #include "dsmm/inspect/inspector.hpp"
+#include "dsmm/inspect/level_choice.hpp"
+#include "dsmm/inspect/level_ports.hpp"
 #include "dsmm/inspect/model_meta.hpp"
 #include "dsmm/inspect/series_feed.hpp"
 #include "dsmm/model/file.hpp"
@@ -32,34 +35,36 @@ namespace dsmm::inline DSMM_ABI {
 DSMM_INLINE nanos steady_now() noexcept { return std::chrono::steady_clock::now().time_since_epoch(); }
 
 struct inspector::parts {
+  /// Times taken of each level when a model with several is opened.
+  static constexpr std::uint32_t timed_runs = 16;
+
   result<void> arm(std::span<const std::byte> file);
   result<void> bind();
-  std::optional<std::uint32_t> port(std::string_view name) const noexcept { return source->find_tensor(name); }
-  float scalar(const std::optional<std::uint32_t>& tensor) const noexcept {
-    return tensor ? run->f32(*tensor).data[0] : std::numeric_limits<float>::quiet_NaN();
+  result<void> bind_level(std::uint32_t k);
+  void time_levels() noexcept;
+  float threshold(std::uint32_t level) const noexcept {
+    return std::isnan(options.threshold) ? ports[level].threshold : options.threshold;
   }
-  void set_flag(const std::optional<std::uint32_t>& tensor, bool on) noexcept {
-    if (tensor) run->f32(*tensor).data[0] = on ? 1.0f : 0.0f;
-  }
-  float threshold() const noexcept { return std::isnan(options.threshold) ? meta.threshold : options.threshold; }
-  extents frame_size() const noexcept { return image ? run->u8(*image).shape : extents{}; }
+  extents frame_size() const noexcept { return level_ports::extents_of(run->at(0), ports[0].image); }
   const inspection& inspect(const frame_view& frame, std::span<const sensor_span> sensors,
                             const frame_context& context) noexcept;
   void look(const frame_view& frame, evidence& e) noexcept;
+  std::uint32_t choose(const frame_context& context, nanos now) const noexcept;
+  nanos infer(const frame_view* picture, bool series) noexcept;
   void read_scores(evidence& e) noexcept;
   void read_map() noexcept;
 
   inspector_options options;
   file_bytes file, arena;
   std::optional<model> source;
-  std::optional<session> run;
-  model_meta meta;
+  std::optional<elastic_session> run;
+  std::vector<level_ports> ports;  ///< by level
+  level_choice choice{1};
+  nanos around{};   ///< what a part costs beside its run, lately at most
+  model_meta meta;  ///< of the largest level
   series_feed feed;
   std::vector<const sensor_span*> needed;
   std::array<char, 17> identity{};
-  std::optional<std::uint32_t> frame_program;
-  std::optional<std::uint32_t> image, has_image, has_series, decision_score, image_score, series_score, joint_score,
-      classes, map;
   std::optional<region_finder> finder;
   std::array<region, region_finder::capacity> regions{};
   std::optional<std::uint64_t> last_fingerprint;
@@ -89,7 +94,9 @@ DSMM_INLINE std::string_view inspector::label(std::int32_t i) const noexcept {
 DSMM_INLINE std::size_t inspector::label_count() const noexcept { return parts_->meta.labels.size(); }
 DSMM_INLINE std::string_view inspector::identity() const noexcept { return parts_->identity.data(); }
 DSMM_INLINE const model& inspector::source() const noexcept { return *parts_->source; }
-DSMM_INLINE float inspector::threshold() const noexcept { return parts_->threshold(); }
+DSMM_INLINE float inspector::threshold() const noexcept { return parts_->threshold(0); }
+DSMM_INLINE std::uint32_t inspector::levels() const noexcept { return parts_->run->levels(); }
+DSMM_INLINE float inspector::level_share(std::uint32_t level) const noexcept { return parts_->run->share(level); }
 
 DSMM_INLINE const inspection& inspector::inspect(const frame_view& frame, std::span<const sensor_span> sensors,
                                                  const frame_context& context) noexcept {
@@ -112,54 +119,73 @@ DSMM_INLINE result<void> inspector::parts::arm(std::span<const std::byte> bytes)
   source.emplace(*opened);
   identity = opened->short_identity();
   const session_options settings{options.exec, std::nullopt};
-  const auto size = session::required(*source, settings);
+  const auto size = elastic_session::required(*source, settings);
   if (!size) return size.error();
   auto memory = file_bytes::allocate(*size);
   if (!memory) return memory.error();
   arena = std::move(*memory);
-  auto prepared = session::prepare(*source, arena.bytes(), settings);
+  auto prepared = elastic_session::prepare(*source, arena.bytes(), settings);
   if (!prepared) return prepared.error();
-  run.emplace(*prepared);
-  if (auto ok = self_test(*run); !ok) return ok.error();
-  auto read = model_meta::read(*source);
-  if (!read) return read.error();
-  meta = std::move(*read);
+  run.emplace(std::move(*prepared));
+  for (std::uint32_t k = 0; k < run->levels(); ++k)
+    if (auto ok = self_test(run->at(k)); !ok) return ok.error();
   return {};
 }
 
 DSMM_INLINE result<void> inspector::parts::bind() {
-  frame_program = source->find_program("frame");
-  image = port("image");
-  has_image = port("has_image");
-  has_series = port("has_series");
-  image_score = port("image_score");
-  series_score = port("series_score");
-  joint_score = port("joint_score");
-  classes = port("class");
-  map = port("map");
-  std::array<char, 64> name{};
-  std::size_t n = meta.decision.copy(name.data(), 48);
-  n += std::string_view("_score").copy(name.data() + n, 8);
-  decision_score = port({name.data(), n});
-  if (!decision_score)
-    return failure{errc::wrong_product, "the model has no output for its decision score"}.named(name.data(), n);
-  if (image && run->u8(*image).shape.c != 1 && run->u8(*image).shape.c != 3)
-    return failure{errc::wrong_product, "the model's image has neither one nor three channels"};
+  for (std::uint32_t k = 0; k < run->levels(); ++k)
+    if (auto ok = bind_level(k); !ok) return ok.error();
   auto made = series_feed::make(*run, meta.sensors);
   if (!made) return made.error();
   feed = std::move(*made);
   needed.resize(meta.sensors.size());
-  if (map) {
-    const extents shape = run->u8(*map).shape;
+  if (ports[0].map) {
+    const extents shape = run->at(0).u8(*ports[0].map).shape;
     auto created = region_finder::create(shape.h, shape.w);
     if (!created) return created.error();
     finder.emplace(std::move(*created));
   }
+  time_levels();
   return {};
 }
 
+DSMM_INLINE result<void> inspector::parts::bind_level(std::uint32_t k) {
+  const session& s = run->at(k);
+  auto read = model_meta::read(s.source());
+  if (!read) return read.error();
+  const auto bound = level_ports::bind(s, *read);
+  if (!bound) return bound.error();
+  if (k != 0) {
+    const auto same = [&](const level_ports::port& a, const level_ports::port& b) {
+      return level_ports::extents_of(run->at(0), a) == level_ports::extents_of(s, b);
+    };
+    if (!same(ports[0].image, bound->image) || !same(ports[0].map, bound->map) || read->bgr != meta.bgr ||
+        read->sensors != meta.sensors || read->labels != meta.labels ||
+        bound->frame_program.has_value() != ports[0].frame_program.has_value())
+      return failure{errc::wrong_product, "the levels of the model differ in the picture, the sensors or the labels",
+                     k};
+  } else {
+    meta = std::move(*read);
+  }
+  ports.push_back(*bound);
+  return {};
+}
+
+/// On whatever the inputs hold, since times do not depend on it.
+DSMM_INLINE void inspector::parts::time_levels() noexcept {
+  if (run->levels() == 1 || !ports[0].frame_program) return;
+  choice = level_choice(run->levels(), timed_runs);
+  for (std::uint32_t k = 0; k < run->levels(); ++k)
+    for (std::uint32_t i = 0; i <= timed_runs; ++i) {
+      const auto start = options.now();
+      run->run(k, *ports[k].frame_program);
+      if (i != 0) choice.record(k, options.now() - start);  // the first finds cold caches
+    }
+  run->reset();
+}
+
 DSMM_INLINE void inspector::parts::look(const frame_view& frame, evidence& e) noexcept {
-  if (!image) {  // a model of sensors alone: there is no picture to doubt
+  if (!ports[0].image) {  // a model of sensors alone: there is no picture to doubt
     e.frame_present = e.intact = e.caps_match = e.not_repeated = e.well_exposed = true;
     return;
   }
@@ -173,7 +199,27 @@ DSMM_INLINE void inspector::parts::look(const frame_view& frame, evidence& e) no
   e.well_exposed = well_exposed(health, options.exposure);
   e.not_repeated = !options.refuse_repeats || !last_fingerprint || *last_fingerprint != health.fingerprint;
   last_fingerprint = health.fingerprint;
-  load_frame(frame, meta.bgr ? pixel_format::bgr : pixel_format::rgb, run->u8(*image));
+}
+
+DSMM_INLINE std::uint32_t inspector::parts::choose(const frame_context& context, nanos now) const noexcept {
+  const std::uint32_t levels = run->levels();
+  if (context.level != frame_context::by_deadline) return std::min(context.level, levels - 1);
+  if (levels == 1) return 0;
+  const nanos spent = std::max(now - context.arrival, nanos{});
+  return choice.choose(options.deadline - spent - around).level;
+}
+
+/// Runs the chosen level. picture  nullptr: none came. Returns the time of the run alone.
+DSMM_INLINE nanos inspector::parts::infer(const frame_view* picture, bool series) noexcept {
+  session& s = run->at(last.level);
+  const level_ports& p = ports[last.level];
+  if (picture != nullptr && p.image)
+    load_frame(*picture, meta.bgr ? pixel_format::bgr : pixel_format::rgb, s.u8(*p.image));
+  level_ports::set_flag(s, p.has_image, picture != nullptr);
+  level_ports::set_flag(s, p.has_series, series);
+  const auto start = options.now();
+  s.run(*p.frame_program);
+  return options.now() - start;
 }
 
 DSMM_INLINE const inspection& inspector::parts::inspect(const frame_view& frame, std::span<const sensor_span> sensors,
@@ -181,7 +227,6 @@ DSMM_INLINE const inspection& inspector::parts::inspect(const frame_view& frame,
   const auto start = options.now();
   last = inspection{};
   last.frame_id = context.frame_id;
-  last.threshold = threshold();
   evidence e;
   e.model_armed = true;  // open() hands out no inspector whose self-test failed
   e.tag_match = true;
@@ -200,17 +245,21 @@ DSMM_INLINE const inspection& inspector::parts::inspect(const frame_view& frame,
   e.sensors_good = !feed.present() || (series.usable && series.warm);
   const auto felt = options.now();
 
-  const bool picture = e.caps_match && e.intact && e.frame_present;
-  if (frame_program && (picture || !image)) {
-    set_flag(has_image, picture);
-    set_flag(has_series, feed.present() && series.usable && series.warm);
-    run->run(*frame_program);
-  }
-  if (!frame_program || picture || !image) read_scores(e);
+  const bool picture = e.caps_match && e.intact && e.frame_present, image = ports[0].image.has_value();
+  last.level = choose(context, felt);
+  last.threshold = threshold(last.level);
+  const bool infers = ports[0].frame_program && (picture || !image);
+  nanos ran{};
+  if (infers) ran = infer(picture ? &frame : nullptr, feed.present() && series.usable && series.warm);
+  if (!ports[0].frame_program || picture || !image) read_scores(e);
   const auto inferred = options.now();
   if (options.heat_map && picture) read_map();
   const auto done = options.now();
 
+  if (infers) {
+    choice.record(last.level, ran);
+    around = std::max(done - felt - ran, nanos(around.count() - around.count() / 8));
+  }
   last.latency = done - context.arrival;
   e.in_time = last.latency <= options.deadline;
   const decision d = decide(e);
@@ -221,22 +270,25 @@ DSMM_INLINE const inspection& inspector::parts::inspect(const frame_view& frame,
 }
 
 DSMM_INLINE void inspector::parts::read_scores(evidence& e) noexcept {
-  last.image_score = scalar(image_score);
-  last.series_score = scalar(series_score);
-  last.joint_score = scalar(joint_score);
-  last.score = scalar(decision_score);
+  const session& s = run->at(last.level);
+  const level_ports& p = ports[last.level];
+  last.image_score = level_ports::scalar(s, p.image_score);
+  last.series_score = level_ports::scalar(s, p.series_score);
+  last.joint_score = level_ports::scalar(s, p.joint_score);
+  last.score = level_ports::scalar(s, p.decision_score);
   e.score_valid = std::isfinite(last.score);
   e.defect = !(last.score < last.threshold);
-  if (classes && e.defect) {
-    const auto scores = run->f32(*classes);
+  if (p.classes && e.defect) {
+    const auto scores = s.f32(*p.classes);
     last.label = static_cast<std::int32_t>(std::max_element(scores.data, scores.data + scores.shape.c) - scores.data);
   }
 }
 
 DSMM_INLINE void inspector::parts::read_map() noexcept {
-  if (!map) return;
-  last.heat = run->u8(*map);
-  const auto threshold = static_cast<std::uint8_t>(std::clamp(meta.map_threshold * 255.0f, 1.0f, 255.0f));
+  const level_ports& p = ports[last.level];
+  if (!p.map) return;
+  last.heat = run->at(last.level).u8(*p.map);
+  const auto threshold = static_cast<std::uint8_t>(std::clamp(p.map_threshold * 255.0f, 1.0f, 255.0f));
   const auto found = finder->find(last.heat, threshold);
   const auto w = static_cast<float>(last.heat.shape.w), h = static_cast<float>(last.heat.shape.h);
   for (std::size_t i = 0; i < found.size(); ++i) {

@@ -21,6 +21,8 @@ struct sensor_need {
   std::uint32_t channels = 1;
   sensor_role role = sensor_role::slow;
   bool required = true;  ///< without it a good part is UNKNOWN
+
+  friend bool operator==(const sensor_need&, const sensor_need&) = default;
 };
 
 }  // namespace dsmm::inline DSMM_ABI

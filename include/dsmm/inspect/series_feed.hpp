@@ -10,14 +10,16 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/result.hpp"
-#include "dsmm/graph/session.hpp"
-#include "dsmm/inspect/model_meta.hpp"
+#include "dsmm/graph/elastic_session.hpp"
+#include "dsmm/inspect/hop_port.hpp"
+#include "dsmm/inspect/sensor_need.hpp"
 #include "dsmm/stream/hop.hpp"
 #include "dsmm/stream/sensor_span.hpp"
 
 namespace dsmm::inline DSMM_ABI {
 
-/// Runs the "hop" program of a model over the sensor windows of successive frames: every sample once, hop by hop.
+/// Runs the "hop" program of a model over the sensor windows of successive frames: every sample once, hop by hop, and
+/// on every level, because each keeps its own past.
 class series_feed {
 public:
   struct report {
@@ -29,14 +31,12 @@ public:
 
   series_feed() noexcept = default;
 
-  /// Binds the model's sensors to the hop program's inputs. A model without that program gives an empty feed.
-  /// Errors: wrong_product (META and the program's inputs disagree), too_large.
-  static result<series_feed> make(const session& s, std::span<const sensor_need> needs) {
+  /// Binds the model's sensors to the hop programs' inputs. A model without that program gives an empty feed.
+  /// Errors: wrong_product (META and the programs' inputs disagree, or levels with each other), too_large.
+  static result<series_feed> make(const elastic_session& levels, std::span<const sensor_need> needs) {
     series_feed feed;
-    const auto program = s.source().find_program("hop");
-    if (!program) return feed;
-    feed.program_ = *program;
-    feed.present_ = true;
+    feed.present_ = levels.at(0).source().find_program("hop").has_value();
+    if (!feed.present_) return feed;
     std::uint32_t slow_channels = 0;
     for (std::size_t i = 0; i < needs.size(); ++i) {
       if (needs[i].role == sensor_role::slow) {
@@ -48,22 +48,15 @@ public:
       if (feed.beat_ != none) return wrong("a model has exactly one sensor of role hop");
       feed.beat_ = i;
       feed.beat_need_ = needs[i];
-      const auto tensor = s.find(needs[i].name);
-      if (!tensor) return tensor.error();
-      feed.beat_tensor_ = *tensor;
-      feed.hop_ = static_cast<std::uint32_t>(s.f32(*tensor).shape.h);
-      if (s.f32(*tensor).shape.c != static_cast<std::int32_t>(needs[i].channels))
-        return wrong("META and the hop program disagree on the channels of a sensor");
     }
     if (feed.beat_ == none) return wrong("the hop program needs a sensor of role hop in META");
-    if (slow_channels != 0) {
-      const auto tensor = s.find("slow");
-      if (!tensor) return tensor.error();
-      feed.slow_tensor_ = *tensor;
-      if (s.f32(*tensor).shape.c != static_cast<std::int32_t>(slow_channels))
-        return wrong("META and the hop program disagree on the slow channels");
+    for (std::uint32_t k = 0; k < levels.levels(); ++k) {
+      auto port = hop_port::bind(levels.at(k), feed.beat_need_, slow_channels);
+      if (!port) return port.error();
+      if (k != 0 && port->hop != feed.ports_[0].hop) return wrong("the levels of the model take hops of other lengths");
+      feed.ports_.push_back(*port);
     }
-    auto cutter = hop_cutter::make(feed.hop_, feed.beat_need_.channels);
+    auto cutter = hop_cutter::make(feed.ports_[0].hop, feed.beat_need_.channels);
     if (!cutter) return cutter.error();
     feed.cutter_ = std::move(*cutter);
     return feed;
@@ -74,7 +67,7 @@ public:
   void set_warm_up(std::size_t hops) noexcept { warm_up_ = hops; }
 
   /// needed[i] is the span of the model's sensor i, or nullptr if the line does not have it. No allocation, no throw.
-  report feed(session& s, std::span<const sensor_span* const> needed) noexcept {
+  report feed(elastic_session& levels, std::span<const sensor_span* const> needed) noexcept {
     report r;
     if (!present_) return r;
     r.usable = usable(beat_need_, needed[beat_]);
@@ -83,15 +76,13 @@ public:
       const std::int64_t end = beat->first_index + static_cast<std::int64_t>(beat->count);
       const auto cut = cutter_.consume(*beat, [&](std::int64_t first, const float* samples) noexcept {
         if (first != expected_) {
-          s.reset();
+          levels.reset();
           since_restart_ = 0;
           r.restarted = expected_ >= 0;
         }
-        expected_ = first + hop_;
-        const auto in = s.f32(beat_tensor_);
-        std::copy_n(samples, std::size_t{hop_} * beat_need_.channels, in.data);
-        for (slow_input& slow : slow_) take_mean(slow, needed[slow.sensor], expected_, end, s);
-        s.run(program_);
+        expected_ = first + ports_[0].hop;
+        for (slow_input& slow : slow_) take_mean(slow, needed[slow.sensor], expected_, end);
+        for (std::uint32_t k = 0; k < levels.levels(); ++k) run_hop(levels.at(k), ports_[k], samples);
         ++since_restart_;
       });
       r.hops = cut.hops;
@@ -133,22 +124,27 @@ private:
   /// clocks have drifted apart by more than two samples, so that it does not depend on where frames happen to fall:
   /// both ends are rounded, so sensors in step already differ by up to two. Windows must reach back over one frame, one
   /// hop and one sample of the slow sensor, or samples are gone before their hop asks for them.
-  void take_mean(slow_input& slow, const sensor_span* span, std::int64_t at, std::int64_t end, session& s) noexcept {
-    if (span != nullptr && span->count != 0 && span->channels == slow.need.channels) {
-      const double ratio = slow.need.rate_hz / beat_need_.rate_hz;
-      const std::int64_t last = span->first_index + static_cast<std::int64_t>(span->count);
-      const std::int64_t seen = last - static_cast<std::int64_t>(static_cast<double>(end - at) * ratio);
-      std::int64_t stop = static_cast<std::int64_t>(static_cast<double>(at) * ratio) + slow.offset;
-      if (seen - stop > 2 || stop - seen > 2) {
-        slow.offset += seen - stop;
-        stop = seen;
-      }
-      const std::int64_t from = std::max({slow.taken, span->first_index, stop - max_averaged});
-      stop = std::min(stop, last);
-      if (stop > from) average(slow, *span, from, stop);
-      slow.taken = std::max(slow.taken, stop);
+  void take_mean(slow_input& slow, const sensor_span* span, std::int64_t at, std::int64_t end) noexcept {
+    if (span == nullptr || span->count == 0 || span->channels != slow.need.channels) return;
+    const double ratio = slow.need.rate_hz / beat_need_.rate_hz;
+    const std::int64_t last = span->first_index + static_cast<std::int64_t>(span->count);
+    const std::int64_t seen = last - static_cast<std::int64_t>(static_cast<double>(end - at) * ratio);
+    std::int64_t stop = static_cast<std::int64_t>(static_cast<double>(at) * ratio) + slow.offset;
+    if (seen - stop > 2 || stop - seen > 2) {
+      slow.offset += seen - stop;
+      stop = seen;
     }
-    std::copy(slow.held.begin(), slow.held.end(), s.f32(slow_tensor_).data + slow.channel);
+    const std::int64_t from = std::max({slow.taken, span->first_index, stop - max_averaged});
+    stop = std::min(stop, last);
+    if (stop > from) average(slow, *span, from, stop);
+    slow.taken = std::max(slow.taken, stop);
+  }
+
+  void run_hop(session& s, const hop_port& port, const float* samples) noexcept {
+    std::copy_n(samples, std::size_t{port.hop} * beat_need_.channels, s.f32(port.beat).data);
+    for (const slow_input& slow : slow_)
+      std::copy(slow.held.begin(), slow.held.end(), s.f32(port.slow).data + slow.channel);
+    s.run(port.program);
   }
 
   static void average(slow_input& slow, const sensor_span& span, std::int64_t from, std::int64_t stop) noexcept {
@@ -162,11 +158,11 @@ private:
   static constexpr std::int64_t max_averaged = 1024;  ///< bounds the work after a silence
 
   bool present_ = false;
-  std::uint32_t program_ = 0, hop_ = 1, beat_tensor_ = 0, slow_tensor_ = 0;
   std::size_t beat_ = none, warm_up_ = 16, since_restart_ = 0;
   std::int64_t expected_ = -1;
   sensor_need beat_need_{};
   std::vector<slow_input> slow_;
+  std::vector<hop_port> ports_;  ///< by level
   hop_cutter cutter_;
 };
 
