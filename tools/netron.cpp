@@ -58,6 +58,7 @@ constexpr op_names names[] = {
     {op_kind::select, "Control", {"flag", "x", "otherwise"}, {}},
     {op_kind::calibrate, "Activation", {"x", "knots"}, {}},
     {op_kind::reduce, "", {"x"}, {"mode"}},
+    {op_kind::quantize_planes, "Quantization", {"x", "scale", "offset"}, {}},
 };
 static_assert(std::size(names) == std::size(op_signatures));
 

@@ -41,6 +41,7 @@ TEST_CASE("golden: the same bits on every instruction set, thread count, compile
       {"line frame", samples::line_net(), 1, "3d4c21c9807b4635"},
       {"every op, frame", every_op::writer(), 0, "fd0df92030221339"},
       {"every op, hop", every_op::writer(), 1, "658c3fdf6abde580"},
+      {"every op, enter", every_op::writer(), 2, "21f38fcbd644a590"},
   };
   for (const row& r : rows) {
     CAPTURE(r.name);

@@ -22,6 +22,7 @@ public:
   void build() {
     frame();
     hop();
+    enter();
     w.meta("product", "every operator");
     w.meta("version", "1");
     w.meta("threshold.image", "0.5");
@@ -144,6 +145,16 @@ private:
          {y, s8("query.w", {8, 1, 1, 8}), s32("query.b", {8}, 100), f32("query.s", {8}, 0.0001f, 0.001f)}, {q}, {0});
     w.op(op_kind::attention, "attend", {q, keys, keys, s8("r", {16, 8}), s32("rb", {2, 16}, 1000)}, {z}, {2, 1});
     w.op(op_kind::append, "publish", {z, series_}, {});
+  }
+
+  /// A picture, channels first.
+  void enter() {
+    const std::int32_t planes_dims[] = {1, 2, 3, 5};
+    const auto planes = w.plain(dsmm::format::tensor_kind::input, "planes", dtype::f32, planes_dims);
+    const auto entered = w.output("entered", dtype::u8, {3, 5, 2}, {0.05f, 128});
+    w.program("enter");
+    w.op(op_kind::quantize_planes, "enter", {planes, f32("enter.s", {2}, 1, 20), f32("enter.o", {2}, 100, 140)},
+         {entered});
   }
 
   dsmm::rng random{1};

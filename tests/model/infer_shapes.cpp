@@ -80,7 +80,29 @@ errc convolved(std::int32_t size, std::int32_t kernel, std::int32_t stride, std:
   return file ? errc::ok : file.error().code;
 }
 
+/// quantize_planes of an input of these dimensions to (2, 3, 4), with scales for `channels`.
+errc planes(std::vector<std::int32_t> dims, std::int32_t channels, dtype type = dtype::f32) {
+  dsmm::model_writer w;
+  const auto x = w.plain(dsmm::format::tensor_kind::input, "x", type, dims);
+  const auto y = w.output("y", dtype::u8, {2, 3, 4}, {0.1f, 0});
+  const std::vector<float> ones(static_cast<std::size_t>(channels), 1.0f);
+  const auto s = w.constant<float>("s", {channels}, ones), o = w.constant<float>("o", {channels}, ones);
+  w.program("main");
+  w.op(op_kind::quantize_planes, "enter", {x, s, o}, {y});
+  const auto file = w.finish();
+  return file ? errc::ok : file.error().code;
+}
+
 }  // namespace
+
+TEST_CASE("planes of f32 are the one plain tensor that the integer tier reads") {
+  CHECK(planes({1, 4, 2, 3}, 4) == errc::ok);
+  CHECK(planes({1, 4, 2, 3}, 3) == errc::shape_mismatch);
+  CHECK(planes({1, 2, 3, 4}, 4) == errc::shape_mismatch);
+  CHECK(planes({2, 2, 2, 3}, 4) != errc::ok);
+  CHECK(planes({1, 1, 4, 2, 3}, 4) != errc::ok);
+  CHECK(planes({1, 4, 2, 3}, 4, dtype::s32) != errc::ok);
+}
 
 TEST_CASE("windows have the extents of every other framework") {
   CHECK(convolved(10, 3, 1, 1, 1, 10) == errc::ok);

@@ -16,7 +16,7 @@ TEST_CASE("a model hands out what was written") {
   REQUIRE(opened);
   const dsmm::model& m = *opened;
 
-  REQUIRE(m.programs().size() == 2);
+  REQUIRE(m.programs().size() == 3);
   CHECK(m.find_program("frame") == 0u);
   CHECK(m.find_program("hop") == 1u);
   CHECK(!m.find_program("train"));

@@ -105,6 +105,7 @@ private:
     for (std::uint32_t k = 0; k < op.inputs(); ++k) {
       if (!op.has_input(k)) continue;
       tensor_place& place = plan_.tensors[op.input_index(k)];
+      place.plain = place.plain || (request->plain_inputs >> k & 1u) != 0;
       tensor_layout& l = place.layout;
       const ops::halo& h = request->input_halo[k];
       l.top = std::max(l.top, h.top);
@@ -155,7 +156,9 @@ private:
     if (t.kind != format::tensor_kind::value || t.dims[2] >= channel_block) return false;
     for (const format::op_row& op : model_.ops()) {
       for (const std::uint32_t v : model_.outputs(op))
-        if (v == tensor && op.kind != static_cast<std::uint32_t>(op_kind::quantize)) return false;
+        if (v == tensor && op.kind != static_cast<std::uint32_t>(op_kind::quantize) &&
+            op.kind != static_cast<std::uint32_t>(op_kind::quantize_planes))
+          return false;
       for (const std::uint32_t v : model_.inputs(op))
         if (v == tensor && op.kind != static_cast<std::uint32_t>(op_kind::conv2d)) return false;
     }

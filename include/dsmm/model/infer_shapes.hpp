@@ -34,7 +34,7 @@ inline constexpr shape_rule shape_rules[] = {
     {op_kind::append, append},       {op_kind::spectral, spectral},
     {op_kind::quantize, quantize},   {op_kind::dequantize, dequantize},
     {op_kind::select, select},       {op_kind::calibrate, calibrate},
-    {op_kind::reduce, reduce},
+    {op_kind::reduce, reduce},       {op_kind::quantize_planes, quantize_planes},
 };
 static_assert(std::size(shape_rules) == std::size(op_signatures), "every operator has a shape rule");
 

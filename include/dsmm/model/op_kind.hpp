@@ -30,6 +30,7 @@ enum class op_kind : std::uint32_t {
   select = 19,
   calibrate = 20,
   reduce = 21,
+  quantize_planes = 22,
   // General operators: plain tensors of any type, rank and meaning.
   nd_unary = 64,
   nd_binary = 65,
@@ -103,6 +104,7 @@ inline constexpr op_signature op_signatures[] = {
     {op_kind::select, "select", 3, 3, 1, 0},
     {op_kind::calibrate, "calibrate", 2, 2, 1, 0},
     {op_kind::reduce, "reduce", 1, 1, 1, 1},
+    {op_kind::quantize_planes, "quantize_planes", 3, 3, 1, 0},
 };
 
 /// docs/ops.md lists the attributes of each in order.

@@ -27,12 +27,17 @@
 namespace dsmm::inline DSMM_ABI::ops {
 
 inline constexpr op_definition definitions[] = {
-    define<conv2d_op>(),   define<linear_op>(),     define<causal_conv1d_op>(), define<max_pool_op>(),
-    define<avg_pool_op>(), define<add_op>(),        define<mul_op>(),           define<concat_op>(),
-    define<lut_op>(),      define<append_op>(),     define<quantize_op>(),      define<dequantize_op>(),
-    define<select_op>(),   define<layer_norm_op>(), define<softmax_op>(),       define<attention_op>(),
-    define<spectral_op>(), define<resize_op>(),     define<calibrate_op>(),     define<reduce_op>(),
-    define<dwconv2d_op>(),
+    define<conv2d_op>(),        define<linear_op>(),
+    define<causal_conv1d_op>(), define<max_pool_op>(),
+    define<avg_pool_op>(),      define<add_op>(),
+    define<mul_op>(),           define<concat_op>(),
+    define<lut_op>(),           define<append_op>(),
+    define<quantize_op>(),      define<dequantize_op>(),
+    define<select_op>(),        define<layer_norm_op>(),
+    define<softmax_op>(),       define<attention_op>(),
+    define<spectral_op>(),      define<resize_op>(),
+    define<calibrate_op>(),     define<reduce_op>(),
+    define<dwconv2d_op>(),      define<quantize_planes_op>(),
 };
 
 }  // namespace dsmm::inline DSMM_ABI::ops

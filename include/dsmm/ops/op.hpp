@@ -73,6 +73,7 @@ struct halo {
 struct op_request {
   std::array<halo, max_inputs> input_halo{};
   std::array<std::uint32_t, max_inputs> state_extra{};  ///< extra rows that the ring of a state input must keep
+  std::uint32_t plain_inputs = 0;                       ///< bit i: input i is read as a plain tensor, whatever its rank
   std::size_t prepared_bytes = 0;                       ///< packed weights and tables; kept
   std::size_t scratch_bytes = 0;                        ///< valid during run() only
   std::size_t temporary_bytes = 0;                      ///< valid during prepare() only

@@ -6,6 +6,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/kernels/quantize.hpp"
+#include "dsmm/kernels/quantize_planes.hpp"
 #include "dsmm/ops/op.hpp"
 
 namespace dsmm::inline DSMM_ABI::ops {
@@ -25,7 +26,8 @@ struct quantize_op {
 
   static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p, std::span<std::byte>) noexcept {
     const extents y = bind.output.shape;
-    p = {bind.input[0],          bind.output, op.constant<float>(1), op.constant<float>(2),
+    p = {bind.input[0],          bind.output,
+         op.constant<float>(1),  op.constant<float>(2),
          op.output().zero_point, split_rows(y.h, std::int64_t{y.w} * y.c)};
     return {};
   }
@@ -34,6 +36,44 @@ struct quantize_op {
     for_rows(context, p.tasks, [&](std::int32_t begin, std::int32_t end) {
       kernels::quantize(p.input.view<const float>(), p.scale, p.offset, p.output.view<std::uint8_t>(), p.zero_point,
                         begin, end);
+    });
+  }
+};
+
+/// As quantize, of f32 planes: where pictures of models from elsewhere enter the integer network.
+struct quantize_planes_op {
+  static constexpr op_kind kind = op_kind::quantize_planes;
+
+  struct prepared {
+    operand input, output;
+    const float *scale, *offset;
+    std::int32_t zero_point;
+    isa level;
+    row_tasks tasks;
+  };
+
+  static result<op_request> request(const op_view&, isa) noexcept {
+    op_request r;
+    r.plain_inputs = 1;
+    return r;
+  }
+
+  static result<void> prepare(const op_view& op, const op_binding& bind, prepared& p, std::span<std::byte>) noexcept {
+    const extents y = bind.output.shape;
+    p = {bind.input[0],
+         bind.output,
+         op.constant<float>(1),
+         op.constant<float>(2),
+         op.output().zero_point,
+         bind.level,
+         split_rows(y.h, std::int64_t{y.w} * y.c)};
+    return {};
+  }
+
+  static void run(const prepared& p, const run_context& context) noexcept {
+    for_rows(context, p.tasks, [&](std::int32_t begin, std::int32_t end) {
+      kernels::quantize_planes(p.level, reinterpret_cast<const float*>(p.input.data), p.scale, p.offset,
+                               p.output.view<std::uint8_t>(), p.zero_point, begin, end);
     });
   }
 };

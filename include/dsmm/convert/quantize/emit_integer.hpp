@@ -68,8 +68,8 @@ public:
       }
     }
     for (const lowered_port& p : g_.outputs)
-      outputs_[p.value] = w_.plain(format::tensor_kind::output, p.name, g_.values[p.value].type,
-                                   file_dims(g_.values[p.value].dims));
+      outputs_[p.value] =
+          w_.plain(format::tensor_kind::output, p.name, g_.values[p.value].type, file_dims(g_.values[p.value].dims));
     w_.program("main");
     for (std::size_t i = 0; i < g_.ops.size(); ++i) step(g_.ops[i], plan_.steps[i], tables_[i]);
     for (const lowered_port& p : g_.outputs) plain(p.value);
@@ -157,9 +157,8 @@ private:
     const std::int32_t dims[] = {channels, l.kernel_h, l.kernel_w,
                                  l.kind == op_kind::dwconv2d ? 1 : l.from.shape.c / l.groups};
     const std::uint32_t weights =
-        r.bits == 4
-            ? w_.constant("", dtype::i4s, dims, i4s_bytes_of(l, r), static_cast<std::uint32_t>(r.group))
-            : w_.constant("", dtype::s8, dims, std::as_bytes(std::span(r.codes)));
+        r.bits == 4 ? w_.constant("", dtype::i4s, dims, i4s_bytes_of(l, r), static_cast<std::uint32_t>(r.group))
+                    : w_.constant("", dtype::s8, dims, std::as_bytes(std::span(r.codes)));
     std::vector<std::int32_t> bias(l.channels());
     const auto xs = static_cast<double>(grid(l.x).scale);
     for (std::size_t o = 0; o < bias.size(); ++o) {
@@ -199,7 +198,8 @@ private:
     if (const auto pixels = pixels_.find(v); pixels != pixels_.end()) return own_[key] = from_pixels(v, pixels->second);
     if (plan_.layouts[v] && u8_[root] != format::no_tensor)
       if (const auto p = picked(*plan_.layouts[v], want)) return own_[key] = pick(v, *p, want);
-    return own_[key] = to_u8(real(v, want), v, want.shape, 1.0f, {}, {});
+    if (is_picture(v, want)) return own_[key] = to_u8(op_kind::quantize_planes, plain(v), v, want.shape, 1.0f, {}, {});
+    return own_[key] = to_u8(op_kind::quantize, real(v, want), v, want.shape, 1.0f, {}, {});
   }
 
   /// v as a dense f32 tensor that lies like `want`.
@@ -221,9 +221,19 @@ private:
     w_.op(op_kind::layer_norm, name_, std::array{x, gamma, beta}, out(u8_[y]), s.attributes);
   }
 
-  /// f32 (H, W, C) to the grid of v, normalised by channel on the way.
-  std::uint32_t to_u8(std::uint32_t hwc, std::uint32_t v, extents shape, float factor, std::span<const float> mean,
-                      std::span<const float> deviation) {
+  /// Channels first and few of them: more than four are faster turned by nd_copy.
+  bool is_picture(std::uint32_t v, const layout& want) const {
+    const dim_list& dims = g_.values[v].dims;
+    const auto strides = plain_strides(want, dims);
+    const auto [h, w, c] = want.shape;
+    return dims.size() == 4 && dims[0] == 1 && dims[1] == c && dims[2] == h && dims[3] == w && c <= 4 && strides &&
+           (h == 1 || (*strides)[0] == w) && (w == 1 || (*strides)[1] == 1) &&
+           (c == 1 || (*strides)[2] == std::int64_t{h} * w);
+  }
+
+  /// f32 (H, W, C), or planes, to the grid of v, normalised by channel on the way.
+  std::uint32_t to_u8(op_kind kind, std::uint32_t real, std::uint32_t v, extents shape, float factor,
+                      std::span<const float> mean, std::span<const float> deviation) {
     const quantization q = grid(v);
     std::vector<float> scale, offset;
     for (std::size_t c = 0; c < static_cast<std::size_t>(shape.c); ++c) {
@@ -234,7 +244,7 @@ private:
     }
     const std::uint32_t s = w_.constant<float>("", {shape.c}, scale), o = w_.constant<float>("", {shape.c}, offset);
     const std::uint32_t y = w_.value("", dtype::u8, shape, q);
-    w_.op(op_kind::quantize, name_, {hwc, s, o}, {y});
+    w_.op(kind, name_, {real, s, o}, {y});
     return y;
   }
 
@@ -242,7 +252,7 @@ private:
     const extents shape = channels_first(g_.values[v].dims)->shape;
     const std::uint32_t real = w_.value("", dtype::f32, shape);
     w_.op(op_kind::dequantize, name_, {pixels}, {real});
-    return to_u8(real, v, shape, form_.factor, form_.mean, form_.deviation);
+    return to_u8(op_kind::quantize, real, v, shape, form_.factor, form_.mean, form_.deviation);
   }
 
   /// Channels first, first + step, ... through a 1x1 convolution whose factor is so near to 1 that it is exact.

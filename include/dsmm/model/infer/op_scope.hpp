@@ -70,6 +70,11 @@ inline bool same_scale(const format::tensor_row& a, const format::tensor_row& b)
 /// Something with (H, W, C) that an op may read: any kind, constants too.
 inline bool is_data(const format::tensor_row& t) noexcept { return t.rank == 3; }
 inline bool is_data(const format::tensor_row& t, dtype type) noexcept { return is_data(t) && type_of(t) == type; }
+/// Channels first, as pictures enter models from elsewhere.
+inline bool is_planes(const format::tensor_row& t) noexcept {
+  return t.rank == 4 && t.dims[0] == 1 && t.dims[1] > 0 && t.dims[2] > 0 && t.dims[3] > 0 && type_of(t) == dtype::f32 &&
+         t.kind != format::tensor_kind::constant;
+}
 /// What this run brought, neither a ring nor a constant: may get a halo, and may be pushed.
 inline bool is_flow(const format::tensor_row& t) noexcept {
   return t.kind == format::tensor_kind::input || t.kind == format::tensor_kind::value ||

@@ -90,6 +90,16 @@ inline result<output_form> quantize(const op_scope& op) noexcept {
   return same_shape(x, dtype::u8);
 }
 
+inline result<output_form> quantize_planes(const op_scope& op) noexcept {
+  const format::tensor_row& x = op.input(0);
+  if (!is_planes(x)) return op.fail(errc::shape_mismatch, "quantize_planes: input must be f32 (1, C, H, W)");
+  if (!is_vector(op.input(1), dtype::f32, x.dims[1]) || !is_vector(op.input(2), dtype::f32, x.dims[1]))
+    return op.fail(errc::shape_mismatch, "quantize_planes: scale and offset must be f32, one per channel");
+  output_form out = same_shape(x, dtype::u8);
+  out.shape = {x.dims[2], x.dims[3], x.dims[1]};
+  return out;
+}
+
 inline result<output_form> dequantize(const op_scope& op) noexcept {
   if (!is_data(op.input(0), dtype::u8)) return op.fail(errc::dtype_mismatch, "dequantize: input must be u8");
   return same_shape(op.input(0), dtype::f32);

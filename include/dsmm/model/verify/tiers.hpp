@@ -7,6 +7,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/core/dtype.hpp"
 #include "dsmm/core/result.hpp"
+#include "dsmm/model/infer/op_scope.hpp"
 #include "dsmm/model/model_rows.hpp"
 #include "dsmm/model/op_kind.hpp"
 #include "dsmm/model/verify/programs.hpp"
@@ -14,7 +15,8 @@
 #include "dsmm/model/verify/tensors.hpp"
 
 /// Integer operators see (H, W, C) of u8 or f32 and constants, general operators see plain tensors. Where both touch
-/// one tensor it must be both: f32 of rank 3. `where` is the op's or the tensor's index.
+/// one tensor it must be both: f32 of rank 3, or planes that quantize_planes reads. `where` is the op's or the tensor's
+/// index.
 namespace dsmm::inline DSMM_ABI::verify_impl {
 
 /// What an operator that is not general may touch.
@@ -22,6 +24,11 @@ inline bool is_classic(const format::tensor_row& t) noexcept {
   const auto type = static_cast<dtype>(t.type);
   if (elements(t) == 0 || t.rank == 0 || type > dtype::i4s) return false;
   return t.kind == format::tensor_kind::constant || (t.rank == 3 && (type == dtype::u8 || type == dtype::f32));
+}
+
+/// What quantize_planes reads: the one plain tensor that an operator which is not general may touch.
+inline bool is_planes(const format::op_row& op, const format::tensor_row& t) noexcept {
+  return op.kind == static_cast<std::uint32_t>(op_kind::quantize_planes) && infer_impl::is_planes(t);
 }
 
 /// What a general operator may touch.
@@ -40,7 +47,8 @@ inline result<void> check_tiers(const model_rows& rows) noexcept {
       for (const std::uint32_t t : list) {
         if (t == format::no_tensor) continue;
         (is_nd ? general : classic).set(t);
-        if (is_nd ? is_plain(rows.tensors[t]) : is_classic(rows.tensors[t])) continue;
+        const format::tensor_row& tensor = rows.tensors[t];
+        if (is_nd ? is_plain(tensor) : is_classic(tensor) || is_planes(op, tensor)) continue;
         return fail_row(rows, errc::dtype_mismatch,
                         is_nd ? "op: a general operator takes no state and no scaled u8"
                               : "op: it takes u8 or f32 of rank 3 and constants of their types, none empty",
