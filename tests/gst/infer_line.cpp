@@ -138,3 +138,34 @@ TEST_CASE("dsmminfer with a real model: a picture that stands still is a frozen 
     }
   }
 }
+
+TEST_CASE("dsmminfer with a file of levels: without time the smallest one runs, and the result says so") {
+  start_gstreamer();
+  gst_element_register(nullptr, "lineinfer", GST_RANK_NONE, gst::type_of<gst::infer>());
+  const auto file = samples::line_levels(samples::line_net("-1e30"), samples::line_net("-1e30", 4));
+  REQUIRE(file);
+  const model_file model(std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()));
+  const made_up_line line;
+  for (const bool hurried : {true, false}) {
+    GstElement* const element = gst_element_factory_make("lineinfer", nullptr);
+    g_object_set(element, "model-file", model.path(), "deadline", static_cast<guint64>(hurried ? 1 : 0), nullptr);
+    const harness h(gst_harness_new_with_element(element, "sink", "src"));
+    gst_object_unref(element);
+    gst_harness_set_src_caps_str(h.get(), "video/x-raw,format=GRAY8,width=64,height=64,framerate=60/1");
+    for (std::uint64_t frame = 0; frame < 3; ++frame) {
+      const auto picture = line.picture(frame);
+      REQUIRE(gst_harness_push(h.get(), gst_buffer_new_memdup(picture.data(), picture.size())) == GST_FLOW_OK);
+      GstBuffer* const out = gst_harness_pull(h.get());
+      const auto r = gst::read_result(out);
+      CHECK(r->level == (hurried ? 1 : 0));
+      CHECK(r->reason == (hurried ? reason::deadline : reason::none));
+      gst_buffer_unref(out);
+    }
+    GstStructure* stats = nullptr;
+    g_object_get(h->element, "stats", &stats, nullptr);
+    guint64 reduced = 99;
+    CHECK(gst_structure_get_uint64(stats, "reduced", &reduced));
+    CHECK(reduced == (hurried ? 3 : 0));
+    gst_structure_free(stats);
+  }
+}
