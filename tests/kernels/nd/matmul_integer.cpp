@@ -116,7 +116,40 @@ TEST_CASE("nd_matmul_integer: the largest sums of the largest depth do not wrap"
   }
 }
 
-TEST_CASE("nd_matmul_integer: a zero point for each row runs element by element") {
+TEST_CASE("nd_matmul_integer: two matrices of a run, batch by batch, at every depth that f32 must be cut at") {
+  dsmm::rng random(9);
+  for (const std::int64_t k : {1, 63, 255, 256, 257, 512, 700})
+    for (const bool extreme : {false, true}) {
+      constexpr std::int64_t batch = 3, m = 115, n = 70;
+      auto a = bytes<std::uint8_t>({batch, m, k}, 1), za = bytes<std::uint8_t>({}, 3);
+      auto b = bytes<std::int8_t>({batch, k, n}, 2), zb = bytes<std::int8_t>({}, 4);
+      if (extreme) {  // the largest sums that there are
+        std::fill(a.values().begin(), a.values().end(), std::uint8_t{255});
+        std::fill(b.values().begin(), b.values().end(), std::int8_t{-128});
+        za.values()[0] = 0, zb.values()[0] = 127;
+      }
+      std::vector<std::int32_t> expected;
+      for (std::int64_t r = 0; r < batch * m; ++r)
+        for (std::int64_t j = 0; j < n; ++j) {
+          std::int32_t sum = 0;
+          for (std::int64_t i = 0; i < k; ++i)
+            sum += (a[static_cast<std::size_t>(r * k + i)] - za[0]) *
+                   (b[static_cast<std::size_t>((r / m * k + i) * n + j)] - zb[0]);
+          expected.push_back(sum);
+        }
+      for (const auto& set : dsmm::isa_rows) {
+        if (!set.here()) continue;
+        CAPTURE(set.name);
+        dsmm::thread_pool pool(1 + static_cast<unsigned>(random.below(3)));
+        tensor<std::int32_t> y({batch, m, n});
+        nd_case::run(nd::nd_matmul_integer, {a.view(), b.view(), za.view(), zb.view()}, {y.view()},
+                     std::vector<std::int32_t>(1), nd::nd_matmul_integer_scratch, set.id, pool.handle());
+        CHECK(y.values() == expected);
+      }
+    }
+}
+
+TEST_CASE("nd_matmul_integer: a zero point for each row") {
   const auto a = bytes<std::uint8_t>({2, 3}, 1), b = bytes<std::uint8_t>({3, 2}, 2), za = bytes<std::uint8_t>({2}, 3);
   tensor<std::int32_t> y({2, 2}), packed({2, 2});
   const std::vector<std::int32_t> none(1);

@@ -11,6 +11,7 @@
 #include "dsmm/kernels/conv_u8s8.hpp"
 #include "dsmm/kernels/nd/integer.hpp"
 #include "dsmm/kernels/nd/matmul.hpp"
+#include "dsmm/kernels/nd/matmul_integer_f32.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 
 /// Matrix products of 8-bit integers with zero points. A constant right matrix is packed for the u8 x s8 kernels.
@@ -160,27 +161,17 @@ inline void on_packed(const call& c) noexcept {
   });
 }
 
-/// Element by element.
-inline void plain(const call& c) noexcept {
-  const matmul_impl::matrix a(c.in[0], false), b(c.in[1], false);
-  const view& y = c.out[0];
-  const std::int64_t m = a.rows, n = b.columns, k = a.columns;
-  const scratch_layout memory(c, matmul_impl::batches(y) * m, n, k);
+/// Nothing is packed ahead, or each row of a has a zero point of its own.
+inline void unpacked(const call& c) noexcept {
+  const std::int64_t n = c.out[0].dims[c.out[0].rank - 1u], k = c.in[0].dims[c.in[0].rank - 1u];
+  if (c.out[0].count() == 0) return;
+  const scratch_layout memory(c, c.out[0].count() / n, n, k);
   const column_values real(c, c.scratch + 2 * memory.columns, memory.columns, n);
-  for_runs(c.exec, matmul_impl::batches(y) * m, row_grain(n * k), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) {
-      const std::int64_t left = matmul_impl::batch_offset(c.in[0], y, r / m) + r % m * k;
-      const std::int64_t right = matmul_impl::batch_offset(c.in[1], y, r / m);
-      const std::int32_t zero = zero_at(c.in[2], r % m);
-      std::int32_t* const out = y.as<std::int32_t>() + r * n;
-      std::fill_n(out, n, 0);
-      for (std::int64_t i = 0; i < k; ++i) {
-        const std::int32_t factor = load(c.in[0], left + i) - zero;
-        for (std::int64_t j = 0; j < n; ++j)
-          out[j] += factor * (load(c.in[1], right + i * n + j) - zero_at(c.in[3], j));
-      }
-      if (real.scale != nullptr) to_real(y.data + r * n * 4, real.scale, real.bias, n);
-    }
+  exact_product product(c, c.scratch + round_up(memory.bytes, 64));
+  product.run([&](std::int64_t row, std::int64_t first, std::int64_t count) {
+    if (real.scale == nullptr) return;
+    to_real(c.out[0].data + (row * n + first) * 4, real.scale + first,
+            real.bias != nullptr ? real.bias + first : nullptr, count);
   });
 }
 
@@ -188,7 +179,9 @@ inline void plain(const call& c) noexcept {
 
 inline std::size_t nd_matmul_integer_scratch(const call& c) noexcept {
   const std::int64_t n = c.out[0].dims[c.out[0].rank - 1u], k = c.in[0].dims[c.in[0].rank - 1u];
-  return matmul_integer_impl::scratch_layout(c, n == 0 ? 0 : c.out[0].count() / n, n, k).bytes;
+  const std::size_t bytes = matmul_integer_impl::scratch_layout(c, n == 0 ? 0 : c.out[0].count() / n, n, k).bytes;
+  if (matmul_integer_impl::on_kernels(c)) return bytes;
+  return round_up(bytes, 64) + matmul_integer_impl::exact_product::bytes(c);
 }
 
 inline std::size_t nd_matmul_integer_packed_bytes(const call& c) noexcept {
@@ -228,7 +221,7 @@ inline void nd_matmul_integer_pack(const call& c, std::byte* memory) noexcept {
 /// The exact s32, or with a scale f32: float(s32) * scale + bias.
 inline void nd_matmul_integer(const call& c) noexcept {
   if (matmul_integer_impl::on_kernels(c)) return matmul_integer_impl::on_packed(c);
-  matmul_integer_impl::plain(c);
+  matmul_integer_impl::unpacked(c);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd
