@@ -10,7 +10,7 @@
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/nd/nest.hpp"
 #include "dsmm/kernels/nd/reduce.hpp"
-#include "dsmm/kernels/nd/sums_f32.hpp"
+#include "dsmm/kernels/nd/reduce_f32.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 
@@ -31,7 +31,7 @@ statistics<T> measure(const T* x, std::size_t n, T epsilon, bool rms) noexcept {
   if (!rms) s.mean = reduce_impl::sum_row(x, n) / count;
   T squares{};
   if constexpr (std::is_same_v<T, float>) {
-    squares = selected_sums().squares(x, n, s.mean);
+    squares = selected_reduce_f32().squares(x, n, s.mean);
   } else {
     squares = reduce_impl::total<T>(n, [x, mean = s.mean](std::size_t i) { return (x[i] - mean) * (x[i] - mean); });
   }

@@ -15,7 +15,7 @@
 #include "dsmm/kernels/nd/functions.hpp"
 #include "dsmm/kernels/nd/math64.hpp"
 #include "dsmm/kernels/nd/move.hpp"
-#include "dsmm/kernels/nd/sums_f32.hpp"
+#include "dsmm/kernels/nd/reduce_f32.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 #include "dsmm/kernels/nd/visit.hpp"
 #include "dsmm/kernels/reduce.hpp"
@@ -49,14 +49,14 @@ T total(std::size_t n, const Term& term) noexcept {
 
 template <class T>
 T sum_row(const T* x, std::size_t n) noexcept {
-  if constexpr (std::is_same_v<T, float>) return selected_sums().sum(x, n);
+  if constexpr (std::is_same_v<T, float>) return selected_reduce_f32().sum(x, n);
   else return total<T>(n, [x](std::size_t i) { return x[i]; });
 }
 
 template <class T>
 T largest(const T* x, std::size_t n) noexcept {
   T m = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-  if constexpr (std::is_same_v<T, float>) return kernels::max(x, n);
+  if constexpr (std::is_same_v<T, float>) return selected_reduce_f32().largest(x, n);
   for (std::size_t i = 0; i < n; ++i) m = binary_impl::greatest(m, x[i]);
   return m;
 }

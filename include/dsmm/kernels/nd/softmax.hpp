@@ -38,8 +38,7 @@ void contiguous(softmax_fn f, const T* x, T* y, std::size_t n) noexcept {
   } else {
     for (std::size_t i = 0; i < n; ++i) y[i] = reduce_impl::exp_of(x[i] - m);
   }
-  const T sum = reduce_impl::total<T>(
-      n, [y](std::size_t i) __attribute__((always_inline)) { return y[i]; });
+  const T sum = reduce_impl::sum_row(y, n);
   if (f == softmax_fn::softmax) {
     with_avx2([ y, n, sum ]() __attribute__((always_inline)) {
       for (std::size_t i = 0; i < n; ++i) y[i] = y[i] / sum;
@@ -95,10 +94,12 @@ template <class T>
 void strided(softmax_fn f, const T* x, T* y, std::size_t n, std::int64_t step, std::size_t count) noexcept {
   T m[64], sum[64];
   for (std::size_t l = 0; l < count; ++l) m[l] = x[l], sum[l] = T{0};
-  for (std::size_t i = 1; i < n; ++i) {
-    const T* const row = x + static_cast<std::int64_t>(i) * step;
-    for (std::size_t l = 0; l < count; ++l) m[l] = row[l] > m[l] || row[l] != row[l] ? row[l] : m[l];
-  }
+  with_avx2([ x, n, step, count, &m ]() __attribute__((always_inline)) {
+    for (std::size_t i = 1; i < n; ++i) {
+      const T* const row = x + static_cast<std::int64_t>(i) * step;
+      for (std::size_t l = 0; l < count; ++l) m[l] = row[l] > m[l] || row[l] != row[l] ? row[l] : m[l];
+    }
+  });
   if (f == softmax_fn::hardmax) {
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t l = 0; l < count; ++l) {
@@ -112,12 +113,14 @@ void strided(softmax_fn f, const T* x, T* y, std::size_t n, std::int64_t step, s
   for (std::size_t i = 0; i < n; ++i) {
     const T* const row = x + static_cast<std::int64_t>(i) * step;
     T* const out = y + static_cast<std::int64_t>(i) * step;
-    with_avx2([ row, out, &m, &sum, count ]() __attribute__((always_inline)) {
-      for (std::size_t l = 0; l < count; ++l) {
-        if constexpr (std::is_same_v<T, float>) out[l] = kernels::exp(row[l] - m[l]);
-        else out[l] = reduce_impl::exp_of(row[l] - m[l]);
-        sum[l] += out[l];
-      }
+    with_avx2([ row, out, &m, count ]() __attribute__((always_inline)) {
+      for (std::size_t l = 0; l < count; ++l) out[l] = row[l] - m[l];
+    });
+    if constexpr (std::is_same_v<T, float>) unary_f32(unary_fn::exp, 0.0f, 0.0f, out, out, count);
+    else
+      for (std::size_t l = 0; l < count; ++l) out[l] = reduce_impl::exp_of(out[l]);
+    with_avx2([ out, &sum, count ]() __attribute__((always_inline)) {
+      for (std::size_t l = 0; l < count; ++l) sum[l] += out[l];
     });
   }
   if (f == softmax_fn::log_softmax)
@@ -125,8 +128,12 @@ void strided(softmax_fn f, const T* x, T* y, std::size_t n, std::int64_t step, s
   for (std::size_t i = 0; i < n; ++i) {
     const T* const row = x + static_cast<std::int64_t>(i) * step;
     T* const out = y + static_cast<std::int64_t>(i) * step;
-    for (std::size_t l = 0; l < count; ++l)
-      out[l] = f == softmax_fn::softmax ? out[l] / sum[l] : (row[l] - m[l]) - sum[l];
+    with_avx2([ row, out, &m, &sum, count, f ]() __attribute__((always_inline)) {
+      if (f == softmax_fn::softmax)
+        for (std::size_t l = 0; l < count; ++l) out[l] = out[l] / sum[l];
+      else
+        for (std::size_t l = 0; l < count; ++l) out[l] = (row[l] - m[l]) - sum[l];
+    });
   }
 }
 

@@ -9,7 +9,7 @@
 #include "dsmm/isa/isa.hpp"
 #include "dsmm/kernels/math.hpp"
 
-namespace dsmm::inline DSMM_ABI::kernels::nd::sums_impl {
+namespace dsmm::inline DSMM_ABI::kernels::nd::reduce_f32_impl {
 
 /// The 64 lanes are four registers.
 struct x86_avx512 {
@@ -19,6 +19,26 @@ struct x86_avx512 {
   static float sum(const float* x, std::size_t n) noexcept { return lanes<false>(x, n, 0.0f); }
   DSMM_TARGET("avx512f")
   static float squares(const float* x, std::size_t n, float centre) noexcept { return lanes<true>(x, n, centre); }
+
+  DSMM_TARGET("avx512f")
+  static float largest(const float* x, std::size_t n) noexcept {
+    const __m512 lowest = _mm512_set1_ps(-math_impl::infinity);
+    __m512 most = lowest;
+    __mmask16 nan = 0;
+    for (; n > 0; x += 16, n -= n < 16 ? n : 16) {
+      const auto lanes = static_cast<__mmask16>(n >= 16 ? 0xFFFFu : (1u << n) - 1u);
+      const __m512 v = _mm512_mask_loadu_ps(lowest, lanes, x);
+      nan = static_cast<__mmask16>(nan | _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q));
+      most = _mm512_maskz_max_ps(0xFFFF, v, most);
+    }
+    if (nan != 0) return quiet_nan;
+    alignas(64) float t[16];
+    _mm512_store_ps(t, most);
+    const __m128 a =
+        _mm_max_ps(_mm_max_ps(_mm_load_ps(t), _mm_load_ps(t + 8)), _mm_max_ps(_mm_load_ps(t + 4), _mm_load_ps(t + 12)));
+    const __m128 b = _mm_max_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_max_ss(b, _mm_shuffle_ps(b, b, 1))) + 0.0f;
+  }
 
 private:
   template <bool Squares>
@@ -61,4 +81,4 @@ private:
   }
 };
 
-}  // namespace dsmm::inline DSMM_ABI::kernels::nd::sums_impl
+}  // namespace dsmm::inline DSMM_ABI::kernels::nd::reduce_f32_impl

@@ -8,7 +8,7 @@
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/reduce.hpp"
 
-namespace dsmm::inline DSMM_ABI::kernels::nd::sums_impl {
+namespace dsmm::inline DSMM_ABI::kernels::nd::reduce_f32_impl {
 
 /// The specification: the 64 lanes of kernels/reduce.hpp.
 struct generic {
@@ -16,6 +16,9 @@ struct generic {
 
   /// Sum of x[i].
   static float sum(const float* x, std::size_t n) noexcept { return kernels::sum(x, n); }
+
+  /// kernels::max() of n floats.
+  static float largest(const float* x, std::size_t n) noexcept { return kernels::max(x, n); }
 
   /// Sum of (x[i] - centre)^2, square and sum rounded each.
   static float squares(const float* x, std::size_t n, float centre) noexcept {
@@ -31,4 +34,4 @@ struct generic {
   }
 };
 
-}  // namespace dsmm::inline DSMM_ABI::kernels::nd::sums_impl
+}  // namespace dsmm::inline DSMM_ABI::kernels::nd::reduce_f32_impl
