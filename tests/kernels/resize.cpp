@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
+#include "tests/kernels/fenced_bytes.hpp"
 #include "tests/kernels/golden.hpp"
 
 namespace k = dsmm::kernels;
@@ -51,7 +53,7 @@ TEST_CASE("resize: u8 within 0.63, f32 within 1e-6 of double; nearest exact; hal
     golden::guarded<float> yf(s.y, s.y.c, 3.0f), nf = yf;
     nf.view.data = nf.buffer.data() + (yf.view.data - yf.buffer.data());
     for (std::int32_t row = 0; row < s.y.h; ++row) {
-      k::resize_bilinear_u8(xb, yb.view, 44, row, row + 1);
+      k::resize_bilinear_u8(dsmm::isa::generic, xb, yb.view, 44, row, row + 1);
       k::resize_bilinear_f32(xf, yf.view, row, row + 1);
       k::resize_nearest<std::uint8_t>(xb, nb.view, 44, row, row + 1);
       k::resize_nearest<float>(xf, nf.view, 0, row, row + 1);
@@ -81,12 +83,32 @@ TEST_CASE("resize: u8 within 0.63, f32 within 1e-6 of double; nearest exact; hal
   golden::check("resize", hash);
 }
 
+TEST_CASE("every variant resizes bytes as generic does: channels, taps at the edges, beside forbidden pages") {
+  k::resize_u8_variants::for_each([]<class V>(std::type_identity<V>) {
+    if (!dsmm::has_isa(V::required)) return;
+    CAPTURE(dsmm::to_string(V::required));
+    for (std::int32_t channels = 1; channels <= 70; channels += channels < 20 ? 1 : 7)
+      for (const fence side : {fence::behind, fence::before}) {
+        const dsmm::extents from{3, 5, channels}, to{7, 4, channels};
+        fenced_bytes x(golden::random_u8(static_cast<std::size_t>(from.count()), 3), side);
+        fenced_bytes y(static_cast<std::size_t>(to.count()), side);
+        std::vector<std::uint8_t> expected(y.size());
+        const auto in = dsmm::dense_view<const std::uint8_t>(x.as<std::uint8_t>(), from);
+        k::resize_u8_impl::generic::rows(in, dsmm::dense_view(expected.data(), to), 0, 0, 7);
+        V::rows(in, dsmm::dense_view(y.as<std::uint8_t>(), to), 0, 0, 7);
+        CHECK(std::equal(expected.begin(), expected.end(), y.as<std::uint8_t>()));
+      }
+  });
+}
+
 TEST_CASE("a constant picture stays constant, the largest byte does not overflow, equal size is the identity") {
   const std::vector<std::uint8_t> white(35, 255), ramp = golden::random_u8(35, 6);
   std::vector<std::uint8_t> y(400), same(35);
-  k::resize_bilinear_u8(dsmm::dense_view(white.data(), {5, 7, 1}), dsmm::dense_view(y.data(), {20, 20, 1}), 0, 0, 20);
+  k::resize_bilinear_u8(dsmm::isa::generic, dsmm::dense_view(white.data(), {5, 7, 1}),
+                        dsmm::dense_view(y.data(), {20, 20, 1}), 0, 0, 20);
   CHECK(std::all_of(y.begin(), y.end(), [](std::uint8_t v) { return v == 255; }));
-  k::resize_bilinear_u8(dsmm::dense_view(ramp.data(), {5, 7, 1}), dsmm::dense_view(same.data(), {5, 7, 1}), 0, 0, 5);
+  k::resize_bilinear_u8(dsmm::isa::generic, dsmm::dense_view(ramp.data(), {5, 7, 1}),
+                        dsmm::dense_view(same.data(), {5, 7, 1}), 0, 0, 5);
   CHECK(same == ramp);
 }
 

@@ -18,6 +18,7 @@ struct resize_op {
     operand input, output;
     std::int32_t zero_point;
     bool is_u8, bilinear;
+    isa level;
     row_tasks tasks;
   };
 
@@ -29,6 +30,7 @@ struct resize_op {
          op.output().zero_point,
          type_of(op.output()) == dtype::u8,
          op.attribute(0) == 1,
+         bind.level,
          split_rows(bind.output.shape.h, std::int64_t{bind.output.shape.w} * bind.output.shape.c * 8)};
     return {};
   }
@@ -44,7 +46,7 @@ private:
   static void rows_u8(const prepared& p, std::int32_t begin, std::int32_t end) noexcept {
     const auto x = p.input.view<const std::uint8_t>();
     const auto y = p.output.view<std::uint8_t>();
-    if (p.bilinear) kernels::resize_bilinear_u8(x, y, p.zero_point, begin, end);
+    if (p.bilinear) kernels::resize_bilinear_u8(p.level, x, y, p.zero_point, begin, end);
     else kernels::resize_nearest<std::uint8_t>(x, y, p.zero_point, begin, end);
   }
   static void rows_f32(const prepared& p, std::int32_t begin, std::int32_t end) noexcept {
