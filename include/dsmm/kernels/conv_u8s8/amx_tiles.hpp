@@ -187,20 +187,33 @@ private:
     if constexpr (Registers == 1 && Runs > 1) _tile_loadd(1, bias, 0);
     if constexpr (Registers == 1 && Runs > 2) _tile_loadd(2, bias, 0);
     if constexpr (Registers == 1 && Runs > 3) _tile_loadd(3, bias, 0);
+    const std::int8_t *first = nullptr, *second = nullptr;
+    const auto ready = [&](const std::int8_t* block, std::int32_t turn)
+        DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni,amx-tile,amx-int8") __attribute__((always_inline)) {
+      first = Weights::load(block, quads, work.weights[turn]);
+      if constexpr (Registers == 2) second = Weights::load(block + w_register, quads, work.weights[2 + turn]);
+    };
     std::int32_t turn = 0;
-    for (const std::int32_t* at = t.panel->offsets + t.blocks.begin; at != last; ++at, w += w_block, turn ^= 1) {
-      _tile_loadd(6, Weights::load(w, quads, work.weights[turn]), 64);
-      if constexpr (Registers == 2) _tile_loadd(7, Weights::load(w + w_register, quads, work.weights[2 + turn]), 64);
-      _tile_loadd(4, runs[0].x + *at, x_step);
+    const std::int32_t* at = t.panel->offsets + t.blocks.begin;
+    if (at != last) ready(w, turn);
+    while (at != last) {
+      const std::int8_t *const now = first, *const also = second;
+      const std::ptrdiff_t offset = *at++;
+      // Bytes that are written here must be in the cache when their tile is loaded, and they get there when all before
+      // them is done: so ahead of the products, not behind them.
+      if (at != last) ready(w += w_block, turn ^= 1);
+      _tile_loadd(6, now, 64);
+      if constexpr (Registers == 2) _tile_loadd(7, also, 64);
+      _tile_loadd(4, runs[0].x + offset, x_step);
       _tile_dpbusd(0, 4, 6);
       if constexpr (Registers == 2) _tile_dpbusd(1, 4, 7);
-      if constexpr (Runs > 1) _tile_loadd(5, runs[1].x + *at, x_step);
+      if constexpr (Runs > 1) _tile_loadd(5, runs[1].x + offset, x_step);
       if constexpr (Runs > 1 && Registers == 1) _tile_dpbusd(1, 5, 6);
       if constexpr (Runs > 1 && Registers == 2) _tile_dpbusd(2, 5, 6);
       if constexpr (Runs > 1 && Registers == 2) _tile_dpbusd(3, 5, 7);
-      if constexpr (Runs > 2) _tile_loadd(4, runs[2].x + *at, x_step);
+      if constexpr (Runs > 2) _tile_loadd(4, runs[2].x + offset, x_step);
       if constexpr (Runs > 2) _tile_dpbusd(2, 4, 6);
-      if constexpr (Runs > 3) _tile_loadd(5, runs[3].x + *at, x_step);
+      if constexpr (Runs > 3) _tile_loadd(5, runs[3].x + offset, x_step);
       if constexpr (Runs > 3) _tile_dpbusd(3, 5, 6);
     }
     constexpr std::ptrdiff_t row = Registers * 64, next = 16 * Registers * 16;
