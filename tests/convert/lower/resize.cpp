@@ -23,3 +23,16 @@ TEST_CASE("aligned corners stay corners whatever the scale") {
   CHECK(y(2.4f, {0, 8}) == std::vector<float>{0, 8.0f / 3, 16.0f / 3, 8});  // 4.8 elements: 4 of them
   CHECK(y(0.6f, {1, 2, 3, 4}) == std::vector<float>{1, 4});
 }
+
+TEST_CASE("beyond a border a cubic sees the last pixel again and again") {
+  const auto y = [](const char* mode, float place) {
+    const names attributes{attribute_text("mode", mode), attribute_text("padding_mode", "border")};
+    return run(one_node(node("GridSample", {"x", "grid"}, {"y"}, attributes), {1, 1, 1, 2},
+                        {floats("grid", {1, 1, 1, 2}, {place, 0})}),
+               {0, 8})
+        .y;
+  };
+  CHECK(y("bicubic", 1.0f) == std::vector<float>{8.75f});  // half a pixel outside: 0, 8, 8, 8
+  CHECK(y("bicubic", 3.0f) == std::vector<float>{8});
+  CHECK(y("bilinear", 1.0f) == std::vector<float>{8});
+}
