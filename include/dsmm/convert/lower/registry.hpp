@@ -7,6 +7,7 @@
 #include "dsmm/convert/lower/attention.hpp"
 #include "dsmm/convert/lower/dynamic_lstm.hpp"
 #include "dsmm/convert/lower/elementwise.hpp"
+#include "dsmm/convert/lower/fused.hpp"
 #include "dsmm/convert/lower/index.hpp"
 #include "dsmm/convert/lower/matmul.hpp"
 #include "dsmm/convert/lower/quantized.hpp"
@@ -55,7 +56,7 @@ inline const lowering* find_lowering(std::string_view domain, std::string_view o
   }
   return first_of(domain, op, elementwise_lowerings, shape_lowerings, index_lowerings, window_lowerings,
                   reduce_lowerings, matmul_lowerings, rnn_lowerings, dynamic_lstm_lowerings, resize_lowerings,
-                  quantized_lowerings, attention_lowerings, signal_lowerings);
+                  quantized_lowerings, attention_lowerings, signal_lowerings, fused_lowerings);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert
