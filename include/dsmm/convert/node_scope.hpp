@@ -41,6 +41,15 @@ public:
     if (has(i)) return in_[i];
     return to.fail(errc::bad_value, "a required input is missing");
   }
+  /// The values of a required input that is a sequence.
+  std::vector<var> sequence(std::size_t i) {
+    const var x = in(i);
+    if (!to.failed() && !x.is_sequence()) to.fail(errc::dtype_mismatch, "an input must be a sequence");
+    std::vector<var> parts;
+    if (!to.failed())
+      for (const std::uint32_t id : *x.value().elements) parts.push_back({&to, id});
+    return parts;
+  }
   /// True if somebody may read output i.
   bool wants(std::size_t i) const noexcept { return i < node.outputs.size() && !node.outputs[i].empty(); }
 

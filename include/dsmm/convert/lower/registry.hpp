@@ -18,6 +18,7 @@
 #include "dsmm/convert/lower/reduce.hpp"
 #include "dsmm/convert/lower/resize.hpp"
 #include "dsmm/convert/lower/rnn.hpp"
+#include "dsmm/convert/lower/sequence.hpp"
 #include "dsmm/convert/lower/sequence_order.hpp"
 #include "dsmm/convert/lower/shape.hpp"
 #include "dsmm/convert/lower/signal.hpp"
@@ -62,7 +63,7 @@ inline const lowering* find_lowering(std::string_view domain, std::string_view o
   return first_of(domain, op, elementwise_lowerings, shape_lowerings, index_lowerings, window_lowerings,
                   reduce_lowerings, matmul_lowerings, rnn_lowerings, dynamic_lstm_lowerings, resize_lowerings,
                   quantized_lowerings, attention_lowerings, signal_lowerings, affine_grid_lowerings,
-                  center_crop_pad_lowerings, col2im_lowerings, deform_conv_lowerings,
+                  center_crop_pad_lowerings, col2im_lowerings, deform_conv_lowerings, sequence_lowerings,
                   sequence_order_lowerings, fused_lowerings);
 }
 
