@@ -71,6 +71,10 @@ public:
     const onnx::attribute* a = typed(name, onnx::attribute_kind::integers);
     return a == nullptr ? otherwise : a->integers;
   }
+  std::span<const float> reals(std::string_view name) {
+    const onnx::attribute* a = typed(name, onnx::attribute_kind::reals);
+    return a == nullptr ? std::span<const float>() : std::span<const float>(a->reals);
+  }
   const onnx::tensor* tensor(std::string_view name) {
     const onnx::attribute* a = typed(name, onnx::attribute_kind::tensor);
     return a == nullptr ? nullptr : a->tensor.get();
@@ -146,6 +150,6 @@ struct lowering {
   void (*lower)(node_scope&);
 };
 
-inline constexpr std::string_view microsoft = "com.microsoft";
+inline constexpr std::string_view microsoft = "com.microsoft", classic = "ai.onnx.ml";
 
 }  // namespace dsmm::inline DSMM_ABI::convert

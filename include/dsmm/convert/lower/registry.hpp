@@ -7,6 +7,7 @@
 #include "dsmm/convert/lower/affine_grid.hpp"
 #include "dsmm/convert/lower/attention.hpp"
 #include "dsmm/convert/lower/center_crop_pad.hpp"
+#include "dsmm/convert/lower/classic.hpp"
 #include "dsmm/convert/lower/col2im.hpp"
 #include "dsmm/convert/lower/deform_conv.hpp"
 #include "dsmm/convert/lower/dynamic_lstm.hpp"
@@ -22,6 +23,7 @@
 #include "dsmm/convert/lower/sequence_order.hpp"
 #include "dsmm/convert/lower/shape.hpp"
 #include "dsmm/convert/lower/signal.hpp"
+#include "dsmm/convert/lower/tree_ensemble.hpp"
 #include "dsmm/convert/lower/window.hpp"
 #include "dsmm/convert/node_scope.hpp"
 
@@ -64,7 +66,7 @@ inline const lowering* find_lowering(std::string_view domain, std::string_view o
                   reduce_lowerings, matmul_lowerings, rnn_lowerings, dynamic_lstm_lowerings, resize_lowerings,
                   quantized_lowerings, attention_lowerings, signal_lowerings, affine_grid_lowerings,
                   center_crop_pad_lowerings, col2im_lowerings, deform_conv_lowerings, sequence_lowerings,
-                  sequence_order_lowerings, fused_lowerings);
+                  sequence_order_lowerings, fused_lowerings, classic_lowerings, tree_ensemble_lowerings);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert
