@@ -68,3 +68,20 @@ TEST_CASE("linear models give scores, and the label of the largest") {
   CHECK(run(file({"label", "score"}, "label"), {9, 1, 3, 4}).y == std::vector<float>{40, 50});
   CHECK(run(file({"label", "score"}, "score"), {9, 1, 3, 4}).y == std::vector<float>{9, 6, 3, 9});
 }
+
+TEST_CASE("support vectors give a value, or a side") {
+  const auto y = [](const char* kernel, const names& more = {}) {
+    names a{attribute_text("kernel_type", kernel),
+            reals("kernel_params", {1, 2, 2}),
+            reals("support_vectors", {0, 1, 2, 0}),
+            reals("coefficients", {10, -1}),
+            reals("rho", {0.5f}),
+            attribute("n_supports", std::int64_t{2})};
+    a.insert(a.end(), more.begin(), more.end());
+    return run(of("SVMRegressor", a, {1, 2}), {3, 1}).y.at(0);
+  };
+  CHECK(y("LINEAR") == 10 * 1 - 6 + 0.5f);
+  CHECK(y("POLY") == 10 * 9 - 64 + 0.5f);
+  CHECK(std::fabs(y("RBF") - (10 * std::exp(-9.0f) - std::exp(-2.0f) + 0.5f)) < 1e-5f);
+  CHECK(y("LINEAR", {attribute("one_class", std::int64_t{1})}) == 1);
+}

@@ -115,6 +115,43 @@ inline void lower_linear_classifier(node_scope& s) {
   if (s.wants(1) && !s.to.failed()) s.out[1] = post_transformed(s, scores);
 }
 
+/// Similarity of each row to each support vector, (N, S).
+inline var svm_kernel(node_scope& s, var x, var support) {
+  const std::string_view kind = s.text("kernel_type", "LINEAR");
+  const auto given = s.reals("kernel_params");
+  const auto parameter = [&](std::size_t i, double otherwise) {
+    return i < given.size() ? static_cast<double>(given[i]) : otherwise;
+  };
+  if (kind == "RBF") {
+    const var apart = reduce(reduce_fn::sum_square, unsqueeze(x, 1) - support, {2}, false);
+    return unary(unary_fn::exp, apart * -parameter(0, 0));
+  }
+  const var product = matmul(x, support, {}, {false, true});
+  if (kind == "LINEAR") return product;
+  const var scaled = product * parameter(0, 0) + parameter(1, 0);
+  if (kind == "SIGMOID") return unary(unary_fn::tanh, scaled);
+  if (kind == "POLY") return binary(binary_fn::pow, scaled, scalar(s.to, dtype::f32, parameter(2, 3)));
+  return s.to.fail(errc::bad_value, "attribute kernel_type is unknown");
+}
+
+/// The sum over the support vectors, or over the features if there are none; its sign for a machine of one class.
+inline void lower_svm_regressor(node_scope& s) {
+  const var x = feature_rows(s);
+  const auto w = s.reals("coefficients"), vectors = s.reals("support_vectors"), rho = s.reals("rho");
+  const std::int64_t n = s.integer("n_supports", 0);
+  if (s.text("post_transform", "NONE") != "NONE")
+    return s.fail(errc::unsupported, "attribute post_transform must be NONE");
+  if (s.to.failed()) return;
+  const std::int64_t terms = n > 0 ? n : x.dim(1);
+  if (rho.size() != 1 || static_cast<std::int64_t>(w.size()) != terms || n < 0 || n > format::max_extent ||
+      static_cast<std::int64_t>(vectors.size()) != n * x.dim(1))
+    return s.fail(errc::shape_mismatch, "the support vectors or coefficients do not fit the features");
+  const var near = n == 0 ? x : svm_kernel(s, x, s.to.constant(dtype::f32, {n, x.dim(1)}, vectors));
+  const var y = matmul(near, s.to.constant(dtype::f32, {terms, 1}, w)) + vector_of(s.to, rho);
+  const auto number = [&](double v) { return scalar(s.to, dtype::f32, v); };
+  s.out[0] = s.flag("one_class") ? where(binary(binary_fn::greater, y, number(0)), number(1), number(-1)) : y;
+}
+
 inline void lower_feature_vectorizer(node_scope& s) {
   std::vector<var> parts;
   for (std::size_t i = 0; i < s.inputs(); ++i) parts.push_back(cast(s.in(i), dtype::f32));
@@ -131,6 +168,7 @@ inline constexpr lowering classic_lowerings[] = {
     {classic, "LinearClassifier", lower_linear_classifier},
     {classic, "LinearRegressor", lower_linear_regressor},
     {classic, "Normalizer", lower_normalizer},
+    {classic, "SVMRegressor", lower_svm_regressor},
     {classic, "Scaler", lower_scaler},
 };
 

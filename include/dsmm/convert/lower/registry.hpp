@@ -14,6 +14,7 @@
 #include "dsmm/convert/lower/elementwise.hpp"
 #include "dsmm/convert/lower/fused.hpp"
 #include "dsmm/convert/lower/index.hpp"
+#include "dsmm/convert/lower/label_encoder.hpp"
 #include "dsmm/convert/lower/matmul.hpp"
 #include "dsmm/convert/lower/quantized.hpp"
 #include "dsmm/convert/lower/reduce.hpp"
@@ -66,7 +67,8 @@ inline const lowering* find_lowering(std::string_view domain, std::string_view o
                   reduce_lowerings, matmul_lowerings, rnn_lowerings, dynamic_lstm_lowerings, resize_lowerings,
                   quantized_lowerings, attention_lowerings, signal_lowerings, affine_grid_lowerings,
                   center_crop_pad_lowerings, col2im_lowerings, deform_conv_lowerings, sequence_lowerings,
-                  sequence_order_lowerings, fused_lowerings, classic_lowerings, tree_ensemble_lowerings);
+                  sequence_order_lowerings, fused_lowerings, classic_lowerings, label_encoder_lowerings,
+                  tree_ensemble_lowerings);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert
