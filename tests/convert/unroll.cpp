@@ -96,3 +96,20 @@ TEST_CASE("a scan walks along any axis, in both directions") {
   CHECK(y({"", "y"}, {along, attribute("scan_input_directions", dims{1})}) == std::vector<float>{3, 30, 5, 50, 6, 60});
   CHECK(y({"", "y"}, {along, attribute("scan_output_directions", dims{1})}) == std::vector<float>{6, 60, 3, 30, 1, 10});
 }
+
+TEST_CASE("a list that a loop grows without end is refused") {
+  const std::string grow = graph({{node("SequenceInsert", {"s", "x"}, {"next"}), node("Identity", {"c"}, {"more"})},
+                                  {},
+                                  {info("i", 7, {}), info("c", 9, {}), info("s", 1, {})},
+                                  {info("more", 9, {}), info("next", 1, {})}});
+  const auto file = [&](std::int64_t steps) {
+    return model(
+        graph({{node("SequenceEmpty", {}, {"e"}), node("Loop", {"m", "", "e"}, {"s"}, {attribute_graph("body", grow)}),
+                node("ConcatFromSequence", {"s"}, {"y"}, {attribute("axis", std::int64_t{0})})},
+               {tensor_of<std::int64_t>("m", 7, {}, {steps})},
+               {info("x", 1, {1})},
+               {info("y", 1, {})}}));
+  };
+  CHECK(run(file(3), {5}).y == std::vector<float>{5, 5, 5});
+  CHECK(refused(file(30'000)).issues[0].code == dsmm::errc::too_large);
+}

@@ -117,6 +117,8 @@ public:
 
   /// A list of values that exists only while a model is imported.
   var sequence(std::span<const var> parts) {
+    if (parts.size() > sequence_budget_) return fail(errc::too_large, "the sequences of the model are too long");
+    sequence_budget_ -= parts.size();
     std::vector<std::uint32_t> ids;
     for (const var& p : parts) ids.push_back(p.id);
     lowered_value v;
@@ -252,6 +254,7 @@ private:
   lowered_graph graph_;
   failure error_;
   std::uint64_t fold_budget_, needed_ = 0;
+  std::size_t sequence_budget_ = std::size_t{1} << 22;  ///< elements of all sequences; a loop may grow one by one
   std::uint64_t work_budget_ = std::uint64_t{1} << 28;  ///< multiply-adds and moves of all folding; under a second
   ops::find_operator general_;
   bool adopts_ = false;

@@ -144,7 +144,9 @@ private:
   }
 
   void walk(frame& f, const std::vector<onnx::node>& nodes, std::size_t depth) {
-    for (const onnx::node* n : in_order(nodes)) {
+    const auto [order, is_new] = orders_.try_emplace(&nodes);
+    if (is_new) order->second = in_order(nodes);
+    for (const onnx::node* n : order->second) {
       if (++walked_ > onnx::max_nodes) {
         if (walked_ == onnx::max_nodes + 1)
           note(n->name, n->op, errc::too_large, "the model expands to too many nodes");
@@ -426,6 +428,7 @@ private:
   const import_options& options_;
   import_report& report_;
   std::size_t walked_ = 0;
+  std::map<const void*, std::vector<const onnx::node*>> orders_;  ///< by list of nodes: a body is walked many times
 };
 
 }  // namespace dsmm::inline DSMM_ABI::convert

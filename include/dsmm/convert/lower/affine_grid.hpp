@@ -25,7 +25,7 @@ inline void lower_affine_grid(node_scope& s) {
   for (const std::int64_t n : spatial)
     if (n < 1 || n > format::max_extent) return s.fail(errc::bad_value, "AffineGrid: an extent of size cannot be");
   const std::int64_t places = count_of(spatial);
-  if (places < 1 || places > format::max_extent) return s.fail(errc::too_large, "AffineGrid: size is too large");
+  if (places < 1 || places > (std::int64_t{1} << 22)) return s.fail(errc::too_large, "AffineGrid: size is too large");
   std::vector<float> base;  // (places, d + 1): x, y, (z,) 1
   base.reserve(static_cast<std::size_t>(places * (d + 1)));
   for (std::int64_t i = 0; i < places; ++i) {

@@ -54,10 +54,11 @@ inline void lower_col2im(node_scope& s) {
     padded.push_back(image[i] + w.begins[i] + w.ends[i]);
     steps.push_back(w.positions(i, image[i]));
   }
-  const std::int64_t taps = count_of(block), columns = taps * count_of(steps);
-  if (taps < 1 || x.dim(1) % taps != 0 || x.dim(2) != count_of(steps))
+  const std::int64_t taps = count_of(block);
+  if (taps < 1 || x.dim(1) % taps != 0 || count_of(steps) < 1 || x.dim(2) != count_of(steps))
     return s.fail(errc::shape_mismatch, "Col2Im: the input is not as many blocks as the image has");
-  if (columns > format::max_extent || count_of(padded) > format::max_extent)
+  const std::int64_t columns = taps * count_of(steps);
+  if (columns > format::max_extent || count_of(padded) < 1 || count_of(padded) > format::max_extent)
     return s.fail(errc::too_large, "Col2Im: the image is too large");
   const std::int64_t n = x.dim(0), c = x.dim(1) / taps;
   const auto at = col2im_impl::places(w, padded, steps);

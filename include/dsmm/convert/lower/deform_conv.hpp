@@ -62,6 +62,8 @@ inline void lower_deform_conv(node_scope& s) {
   if (!s.to.failed() && offset.dims() != dim_list{n, offset_group * taps * 2, positions[0], positions[1]})
     s.fail(errc::shape_mismatch, "DeformConv: the offsets do not fit the output");
   if (s.to.failed()) return;
+  if (taps * 2 > (std::int64_t{1} << 24) / count_of(positions))
+    return s.fail(errc::too_large, "DeformConv: the offsets are too many");
   const var moved = s.to.reshape(offset, {parts, taps, 2, positions[0], positions[1]}) +
                     cast(places(s.to, w, positions), offset.type());
   const var pictures = s.to.reshape(x, {parts, c / offset_group, x.dim(2), x.dim(3)});

@@ -80,6 +80,8 @@ inline void lower_split_to_sequence(node_scope& s) {
     const std::int64_t each = sizes.at(0);
     if (each < 1) return s.fail(errc::bad_value, "SplitToSequence: a part must have elements");
     sizes.clear();
+    if (n / each >= static_cast<std::int64_t>(onnx::max_nodes))
+      return s.fail(errc::too_large, "SplitToSequence: the parts would be too many");
     for (std::int64_t at = 0; at < n; at += each) sizes.push_back(std::min(each, n - at));
   }
   std::vector<var> parts;

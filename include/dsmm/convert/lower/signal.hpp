@@ -57,6 +57,7 @@ inline var real_signal(var x, std::int64_t length) {
   builder& to = *x.to;
   if (to.failed()) return x;
   const std::int64_t axis = x.rank() - 2, bins = std::min(length / 2 + 1, x.dim(axis));
+  if (length > 32'768) return to.fail(errc::too_large, "a Fourier transform of this length is not supported");
   std::vector<double> times;  // in the whole spectrum: once are the mean, and where the halves meet
   for (std::int64_t k = 0; k < bins; ++k) times.push_back(2 * k % length == 0 ? 1.0 : 2.0);
   const var weights = cast(to.constant(dtype::f64, {bins, 1}, std::span<const double>(times)), x.type());
