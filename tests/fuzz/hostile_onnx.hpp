@@ -85,7 +85,18 @@ void graphs(Visit&& visit) {
   visit("cycle of one", of({node("Add", {"x", "y"}, {"y"})}), true);
   visit("cycle of two", of({node("Add", {"x", "b"}, {"a"}), node("Relu", {"a"}, {"b"}), node("Relu", {"b"}, {"y"})}),
         true);
-  visit("wrong order", of({node("Relu", {"a"}, {"y"}), node("Relu", {"x"}, {"a"})}), true);
+  visit("cycle in wrong order",
+        of({node("Relu", {"b"}, {"y"}), node("Relu", {"a"}, {"b"}), node("Add", {"x", "b"}, {"a"})}), true);
+  const std::string body = graph({{node("Relu", {"s"}, {"next"}), node("Identity", {"c"}, {"more"})},
+                                  {},
+                                  {info("i", 7, {}), info("c", 9, {}), info("s", 1, {4})},
+                                  {info("more", 9, {}), info("next", 1, {4})}});
+  visit("loop without end",
+        model(graph({{node("Loop", {"", "yes", "x"}, {"y"}, {attribute_graph("body", body)})},
+                     {tensor("yes", 9, {}, std::string(1, '\1'))},
+                     {x},
+                     {y}})),
+        true);
   visit("two nodes give y", of({node("Relu", {"x"}, {"y"}), node("Neg", {"x"}, {"y"})}), true);
   visit("a node gives its input", of({node("Relu", {"x"}, {"x"})}), true);
   visit("two initializers",

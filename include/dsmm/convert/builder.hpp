@@ -40,6 +40,7 @@ struct var {
   }
   std::int64_t count() const noexcept { return count_of(dims()); }
   bool is_constant() const noexcept { return value().is_constant; }
+  bool is_sequence() const noexcept { return value().elements != nullptr; }
 };
 
 /// Appends general operators to a graph, inferring shapes and folding what is constant on the way.
@@ -113,6 +114,17 @@ public:
     return integers(std::span(values.begin(), values.size()));
   }
   var integer(std::int64_t v) { return constant(dtype::s64, {}, std::span<const std::int64_t>(&v, 1)); }
+
+  /// A list of values that exists only while a model is imported.
+  var sequence(std::span<const var> parts) {
+    if (parts.size() > sequence_budget_) return fail(errc::too_large, "the sequences of the model are too long");
+    sequence_budget_ -= parts.size();
+    std::vector<std::uint32_t> ids;
+    for (const var& p : parts) ids.push_back(p.id);
+    lowered_value v;
+    v.elements = std::make_shared<const std::vector<std::uint32_t>>(std::move(ids));
+    return push(std::move(v));
+  }
 
   /// The same elements in the same order with other extents. Costs nothing until an op needs the new extents.
   var reshape(var x, dim_list dims) {
@@ -242,6 +254,7 @@ private:
   lowered_graph graph_;
   failure error_;
   std::uint64_t fold_budget_, needed_ = 0;
+  std::size_t sequence_budget_ = std::size_t{1} << 22;  ///< elements of all sequences; a loop may grow one by one
   std::uint64_t work_budget_ = std::uint64_t{1} << 28;  ///< multiply-adds and moves of all folding; under a second
   ops::find_operator general_;
   bool adopts_ = false;

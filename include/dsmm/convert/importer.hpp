@@ -5,17 +5,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/build/elementwise.hpp"
 #include "dsmm/convert/builder.hpp"
 #include "dsmm/convert/import_options.hpp"
 #include "dsmm/convert/lower/registry.hpp"
+#include "dsmm/convert/node_order.hpp"
 #include "dsmm/convert/node_scope.hpp"
 #include "dsmm/convert/onnx_graph.hpp"
+#include "dsmm/convert/unroll.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
 
@@ -129,6 +134,7 @@ private:
     const named_value* v = f.find(info.name);
     if (v == nullptr) return note(info.name, "", errc::bad_index, "no node gives this output");
     if (v->is_broken()) return;
+    if (v->value.is_sequence()) return note(info.name, "", errc::unsupported, "output is a sequence");
     if (info.name.empty() || info.name.size() > format::max_name - 16)
       return note(info.name, "", errc::bad_value, "output has no name, or a long one");
     to_.graph().outputs.push_back({std::string(info.name), to_.materialized(v->value.id)});
@@ -138,12 +144,15 @@ private:
   }
 
   void walk(frame& f, const std::vector<onnx::node>& nodes, std::size_t depth) {
-    for (const onnx::node& n : nodes) {
+    const auto [order, is_new] = orders_.try_emplace(&nodes);
+    if (is_new) order->second = in_order(nodes);
+    for (const onnx::node* n : order->second) {
       if (++walked_ > onnx::max_nodes) {
-        if (walked_ == onnx::max_nodes + 1) note(n.name, n.op, errc::too_large, "the model expands to too many nodes");
+        if (walked_ == onnx::max_nodes + 1)
+          note(n->name, n->op, errc::too_large, "the model expands to too many nodes");
         return;
       }
-      lower(f, n, depth);
+      lower(f, *n, depth);
     }
   }
 
@@ -178,6 +187,8 @@ private:
     }
     to_.name_ops(label(n));
     if (n.domain.empty() && n.op == "If") return lower_if(f, n, inputs, broken, depth);
+    if (n.domain.empty() && n.op == "Loop") return lower_loop(f, n, inputs, broken, depth);
+    if (n.domain.empty() && n.op == "Scan") return lower_scan(f, n, inputs, broken, depth);
     if (const onnx::function* body = find_function(n)) return lower_function(f, *body, n, inputs, broken, depth);
     const lowering* how = find_lowering(n.domain, n.op);
     const std::int64_t opset = onnx::version_of(f.opsets, n.domain);
@@ -185,6 +196,9 @@ private:
       note(label(n), operator_name(n), errc::unsupported, "dsmm does not have this operator");
     } else if (!broken && n.domain.empty() && (opset < 1 || opset > 28)) {
       note(label(n), operator_name(n), errc::unsupported, "operator sets up to 28 are supported");
+    } else if (!broken && !takes_sequences(n.op) &&
+               std::any_of(inputs.begin(), inputs.end(), [](var x) { return x.is_sequence(); })) {
+      note(label(n), operator_name(n), errc::dtype_mismatch, "an input is a sequence");
     } else if (!broken) {
       node_scope scope(to_, n, opset, inputs);
       if (!to_.failed()) how->lower(scope);
@@ -255,32 +269,137 @@ private:
     return nullptr;
   }
 
-  void lower_if(frame& f, const onnx::node& n, const std::vector<var>& inputs, bool broken, std::size_t depth) {
-    const onnx::attribute* branches[] = {n.find("else_branch"), n.find("then_branch")};
-    const auto give_up = [&](errc code, const char* text) {
-      if (text != nullptr) note(label(n), "If", code, text);
-      to_.clear_error();
-      for (const std::string_view name : n.outputs) bind(f, name, {var{&to_, 0}});
-    };
-    if (broken) return give_up(errc::ok, nullptr);
-    if (inputs.size() != 1 || !inputs[0] || branches[0] == nullptr || branches[1] == nullptr || !branches[0]->graph ||
-        !branches[1]->graph || inputs[0].type() != dtype::b8 || inputs[0].count() != 1)
-      return give_up(errc::bad_value, "If: it needs a truth value and two branches");
-    if (!to_.require_constant(inputs[0], "If: the condition must be known when the model is imported"))
-      return give_up(errc::unsupported, to_.error().text);
-    if (depth >= onnx::max_depth) return give_up(errc::too_large, "graphs are nested too deep");
-    const onnx::graph& g = *branches[integers_of(inputs[0]).at(0) != 0 ? 1 : 0]->graph;
+  /// Notes why a node with graphs inside cannot be lowered, unless that is noted already.
+  void give_up(frame& f, const onnx::node& n, errc code = errc::ok, std::string text = {}) {
+    if (code != errc::ok) note(label(n), operator_name(n), code, std::move(text));
+    to_.clear_error();
+    for (const std::string_view name : n.outputs) bind(f, name, {var{&to_, 0}});
+  }
+
+  /// What a graph inside a node gives; it sees the names around it.
+  std::vector<named_value> inline_graph(const frame& f, const onnx::node& n, const onnx::graph& g,
+                                        std::span<const var> arguments, std::size_t depth) {
     frame inner;
     inner.outer = &f;
     inner.opsets = f.opsets;
+    for (std::size_t i = 0; i < arguments.size(); ++i) bind(inner, g.inputs[i].name, {arguments[i]});
     bind_initializers(inner, g);
     walk(inner, g.nodes, depth + 1);
-    if (g.outputs.size() < n.outputs.size()) return give_up(errc::bad_value, "If: a branch has too few outputs");
-    for (std::size_t i = 0; i < n.outputs.size(); ++i) {
-      const named_value* v = inner.find(g.outputs[i].name);
-      if (v == nullptr) note(label(n), "If", errc::bad_index, "no node gives an output of the branch");
-      bind(f, n.outputs[i], v == nullptr ? named_value{var{&to_, 0}} : *v);
+    std::vector<named_value> results;
+    for (const onnx::value_info& o : g.outputs) {
+      const named_value* v = inner.find(o.name);
+      if (v == nullptr) note(label(n), operator_name(n), errc::bad_index, "no node gives an output of its graph");
+      results.push_back(v == nullptr ? named_value{var{&to_, 0}} : *v);
     }
+    return results;
+  }
+
+  void lower_if(frame& f, const onnx::node& n, const std::vector<var>& inputs, bool broken, std::size_t depth) {
+    const onnx::attribute* branches[] = {n.find("else_branch"), n.find("then_branch")};
+    if (broken) return give_up(f, n);
+    if (inputs.size() != 1 || !inputs[0] || branches[0] == nullptr || branches[1] == nullptr || !branches[0]->graph ||
+        !branches[1]->graph || inputs[0].type() != dtype::b8 || inputs[0].count() != 1)
+      return give_up(f, n, errc::bad_value, "If: it needs a truth value and two branches");
+    if (!to_.require_constant(inputs[0], "If: the condition must be known when the model is imported"))
+      return give_up(f, n, errc::unsupported, to_.error().text);
+    if (depth >= onnx::max_depth) return give_up(f, n, errc::too_large, "graphs are nested too deep");
+    const onnx::graph& g = *branches[integers_of(inputs[0]).at(0) != 0 ? 1 : 0]->graph;
+    if (g.outputs.size() < n.outputs.size()) return give_up(f, n, errc::bad_value, "If: a branch has too few outputs");
+    const auto results = inline_graph(f, n, g, {}, depth);
+    for (std::size_t i = 0; i < n.outputs.size(); ++i) bind(f, n.outputs[i], results[i]);
+  }
+
+  /// One step: `arguments` for the body, of whose outputs `skipped` come first, then the state, then the rows.
+  /// The skipped ones, or nothing if the step could not be lowered; the reasons are noted then.
+  std::optional<std::vector<var>> step(const frame& f, const onnx::node& n, const onnx::graph& g,
+                                       std::span<const var> arguments, std::size_t skipped, unrolled& u,
+                                       std::size_t depth) {
+    const std::size_t issues = report_.issues.size();
+    if (++walked_ == onnx::max_nodes + 1)
+      note(label(n), n.op, errc::too_large, "the model expands to too many nodes");  // a body without nodes
+    if (walked_ > onnx::max_nodes) return std::nullopt;
+    const auto results = inline_graph(f, n, g, arguments, depth);
+    if (report_.issues.size() != issues) return std::nullopt;
+    std::vector<var> values;
+    for (const named_value& v : results) {
+      if (v.length && !to_.require_constant(v.length, "the length of a value of its graph depends on data")) {
+        give_up_step(n);
+        return std::nullopt;
+      }
+      values.push_back(v.value);
+    }
+    const auto first = values.begin() + static_cast<std::ptrdiff_t>(skipped);
+    const auto second = first + static_cast<std::ptrdiff_t>(u.state.size());
+    u.state.assign(first, second);
+    for (std::size_t i = 0; i < u.rows.size(); ++i) u.rows[i].push_back(second[static_cast<std::ptrdiff_t>(i)]);
+    return std::vector<var>(values.begin(), first);
+  }
+
+  void give_up_step(const onnx::node& n) {
+    note(label(n), operator_name(n), to_.error().code, reason(to_.error()));
+    to_.clear_error();
+  }
+
+  void bind_unrolled(frame& f, const onnx::node& n, unrolled& u, const dim_list& axes) {
+    std::vector<var> results = u.state;
+    for (std::size_t i = 0; i < u.rows.size(); ++i) {
+      const bool wanted = results.size() < n.outputs.size() && !n.outputs[results.size()].empty();
+      results.push_back(wanted ? stack(to_, u.rows[i], axes[i]) : var{&to_, 0});
+    }
+    if (to_.failed()) return give_up(f, n, to_.error().code, reason(to_.error()));
+    for (std::size_t i = 0; i < n.outputs.size(); ++i) bind(f, n.outputs[i], {results[i]});
+  }
+
+  bool is_known(var x, dtype type, const char* text) {
+    return to_.require_constant(x, text) && x.type() == type && x.count() == 1;
+  }
+
+  /// As many steps as the count and the condition say; both must be known, the condition at each step.
+  void lower_loop(frame& f, const onnx::node& n, const std::vector<var>& inputs, bool broken, std::size_t depth) {
+    constexpr const char* text = "Loop: the number of steps must be known when the model is imported";
+    if (broken) return give_up(f, n);
+    const onnx::attribute* body = n.find("body");
+    if (inputs.size() < 2 || body == nullptr || !body->graph || body->graph->inputs.size() != inputs.size() ||
+        body->graph->outputs.size() + 1 < inputs.size() || n.outputs.size() + 1 > body->graph->outputs.size())
+      return give_up(f, n, errc::bad_value, "Loop: the body does not fit the inputs and outputs");
+    if (depth >= onnx::max_depth) return give_up(f, n, errc::too_large, "graphs are nested too deep");
+    for (std::size_t i = 0; i < 2; ++i)
+      if (inputs[i] && !is_known(inputs[i], i == 0 ? dtype::s64 : dtype::b8, text))
+        return give_up(f, n, errc::unsupported, text);
+    const std::int64_t steps = inputs[0] ? integers_of(inputs[0]).at(0) : INT64_MAX;
+    bool goes_on = !inputs[1] || integers_of(inputs[1]).at(0) != 0;
+    unrolled u{{inputs.begin() + 2, inputs.end()}, {}};
+    u.rows.resize(body->graph->outputs.size() + 1 - inputs.size());
+    for (std::int64_t i = 0; i < steps && goes_on; ++i) {
+      std::vector<var> arguments{to_.integer(i), scalar(to_, dtype::b8, 1)};
+      arguments.insert(arguments.end(), u.state.begin(), u.state.end());
+      const auto condition = step(f, n, *body->graph, arguments, 1, u, depth);
+      if (!condition) return give_up(f, n);
+      if (!is_known(condition->at(0), dtype::b8, text)) return give_up(f, n, errc::unsupported, text);
+      goes_on = integers_of(condition->at(0)).at(0) != 0;
+    }
+    bind_unrolled(f, n, u, dim_list(u.rows.size(), 0));
+  }
+
+  /// As many steps as the scanned inputs are long.
+  void lower_scan(frame& f, const onnx::node& n, const std::vector<var>& inputs, bool broken, std::size_t depth) {
+    if (broken) return give_up(f, n);
+    if (depth >= onnx::max_depth) return give_up(f, n, errc::too_large, "graphs are nested too deep");
+    if (onnx::version_of(f.opsets, "") < 9)
+      return give_up(f, n, errc::unsupported, "Scan: the form of operator set 8 is not supported");
+    const auto form = scan_form::read(n, inputs);
+    if (!form) return give_up(f, n, form.error().code, form.error().text);
+    const onnx::graph& g = *n.find("body")->graph;
+    unrolled u{{inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(form->states)}, {}};
+    u.rows.resize(g.outputs.size() - form->states);
+    for (std::int64_t t = 0; t < form->steps; ++t) {
+      std::vector<var> arguments = u.state;
+      form->push_elements(inputs, t, arguments);
+      if (!step(f, n, g, arguments, 0, u, depth)) return give_up(f, n);
+    }
+    for (std::size_t i = 0; i < u.rows.size(); ++i)
+      if (form->turned[i] != 0) std::reverse(u.rows[i].begin(), u.rows[i].end());
+    bind_unrolled(f, n, u, form->output_axes);
   }
 
   void lower_function(frame& f, const onnx::function& body, const onnx::node& n, const std::vector<var>& inputs,
@@ -309,6 +428,7 @@ private:
   const import_options& options_;
   import_report& report_;
   std::size_t walked_ = 0;
+  std::map<const void*, std::vector<const onnx::node*>> orders_;  ///< by list of nodes: a body is walked many times
 };
 
 }  // namespace dsmm::inline DSMM_ABI::convert

@@ -39,8 +39,9 @@ struct lowered_value {
   std::span<const std::byte> bytes{};  ///< constants: dense, row-major
   std::shared_ptr<const std::vector<std::byte>> owned{};
   std::uint32_t same_as = no_value;  ///< a reshape: the value whose elements these are, in the same order
-  std::shared_ptr<const constant_scales> scales{};  ///< constants: what they are multiples of
-  std::uint64_t roots = 0;           ///< bit i: depends on the elements of graph input i (bit 63: of one behind 62)
+  std::shared_ptr<const constant_scales> scales{};               ///< constants: what they are multiples of
+  std::shared_ptr<const std::vector<std::uint32_t>> elements{};  ///< set if it is a sequence, which no op ever sees
+  std::uint64_t roots = 0;  ///< bit i: depends on the elements of graph input i (bit 63: of one behind 62)
 };
 
 struct lowered_op {

@@ -41,6 +41,15 @@ public:
     if (has(i)) return in_[i];
     return to.fail(errc::bad_value, "a required input is missing");
   }
+  /// The values of a required input that is a sequence.
+  std::vector<var> sequence(std::size_t i) {
+    const var x = in(i);
+    if (!to.failed() && !x.is_sequence()) to.fail(errc::dtype_mismatch, "an input must be a sequence");
+    std::vector<var> parts;
+    if (!to.failed())
+      for (const std::uint32_t id : *x.value().elements) parts.push_back({&to, id});
+    return parts;
+  }
   /// True if somebody may read output i.
   bool wants(std::size_t i) const noexcept { return i < node.outputs.size() && !node.outputs[i].empty(); }
 
@@ -61,6 +70,10 @@ public:
   dim_list integers(std::string_view name, const dim_list& otherwise = {}) {
     const onnx::attribute* a = typed(name, onnx::attribute_kind::integers);
     return a == nullptr ? otherwise : a->integers;
+  }
+  std::span<const float> reals(std::string_view name) {
+    const onnx::attribute* a = typed(name, onnx::attribute_kind::reals);
+    return a == nullptr ? std::span<const float>() : std::span<const float>(a->reals);
   }
   const onnx::tensor* tensor(std::string_view name) {
     const onnx::attribute* a = typed(name, onnx::attribute_kind::tensor);
@@ -137,6 +150,6 @@ struct lowering {
   void (*lower)(node_scope&);
 };
 
-inline constexpr std::string_view microsoft = "com.microsoft";
+inline constexpr std::string_view microsoft = "com.microsoft", classic = "ai.onnx.ml";
 
 }  // namespace dsmm::inline DSMM_ABI::convert

@@ -30,10 +30,39 @@ inline double empty_result(reduce_fn fn) noexcept {
   }
 }
 
+/// x of more axes than an op takes, with neighbours merged that are reduced both or stay both; `axes` become those of
+/// it.
+inline var with_merged_axes(var x, dim_list& axes) {
+  dim_list dims, merged;
+  bool last = false;
+  for (std::int64_t i = 0; i < x.rank(); ++i) {
+    const bool goes = std::find(axes.begin(), axes.end(), i) != axes.end();
+    if (i != 0 && goes == last) {
+      dims.back() *= x.dim(i);
+      continue;
+    }
+    if (goes) merged.push_back(static_cast<std::int64_t>(dims.size()));
+    dims.push_back(x.dim(i));
+    last = goes;
+  }
+  axes = merged;
+  return x.to->reshape(x, dims);
+}
+
 /// axes: each in [0, rank).
 inline var reduce(reduce_fn fn, var x, const dim_list& axes, bool keep) {
   builder& to = *x.to;
   if (to.failed()) return x;
+  if (x.dims().size() > format::max_rank) {
+    dim_list dims, merged = axes;
+    for (std::int64_t i = 0; i < x.rank(); ++i)
+      if (std::find(axes.begin(), axes.end(), i) == axes.end()) dims.push_back(x.dim(i));
+      else if (keep) dims.push_back(1);
+    const var flat = with_merged_axes(x, merged);
+    if (flat.dims().size() > format::max_rank)
+      return to.fail(errc::unsupported, "a reduction over too many dimensions");
+    return to.reshape(reduce(fn, flat, merged, false), dims);
+  }
   std::int32_t mask = 0;
   for (const std::int64_t a : axes) mask |= 1 << a;
   dim_list dims;

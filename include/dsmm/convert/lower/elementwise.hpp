@@ -98,7 +98,6 @@ inline constexpr binary_row binary_rows[] = {
     {"Min", binary_fn::min},
     {"Mul", binary_fn::mul},
     {"Or", binary_fn::logical_or},
-    {"PRelu", binary_fn::prelu},
     {"Sub", binary_fn::sub},
     {"Sum", binary_fn::add},
     {"Xor", binary_fn::logical_xor},
@@ -122,6 +121,18 @@ inline void lower_binary(node_scope& s) {
     for (std::size_t i = 1; i < s.inputs(); ++i) y = binary(r.fn, y, aligned(s, y, s.in(i)));
     s.out[0] = y;
   }
+}
+
+/// Up to operator set 6, slopes are one per channel, whatever axes follow; then they broadcast as any operand.
+inline void lower_prelu(node_scope& s) {
+  const var x = s.in(0);
+  var slope = s.in(1);
+  if (s.opset < 7 && !s.to.failed() && slope.rank() == 1 && slope.count() != 1 && x.rank() > 2) {
+    dim_list dims(static_cast<std::size_t>(x.rank() - 1), 1);
+    dims[0] = slope.count();
+    slope = s.to.reshape(slope, dims);
+  }
+  s.out[0] = binary(binary_fn::prelu, x, slope);
 }
 
 inline void lower_mean(node_scope& s) {
@@ -250,6 +261,7 @@ inline constexpr lowering elementwise_lowerings[] = {
     {"", "LogSoftmax", lower_softmax},
     {"", "Mean", lower_mean},
     {"", "Mod", lower_mod},
+    {"", "PRelu", lower_prelu},
     {"", "Pow", lower_pow},
     {"", "Softmax", lower_softmax},
     {"", "SwiGLU", lower_swiglu},

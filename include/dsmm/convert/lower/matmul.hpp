@@ -3,6 +3,7 @@
 
 #include <cctype>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,11 +26,19 @@ inline void lower_gemm(node_scope& s) {
   s.out[0] = matmul(a, b, c, {s.flag("transA"), s.flag("transB"), s.real("alpha", 1.0f), s.real("beta", 1.0f)});
 }
 
-/// com.microsoft: alpha * op(a) op(b).
+/// com.microsoft: alpha * op(a) op(b). With transBatch the first axis of an operand is its rows, behind it the batch.
 inline void lower_fused_matmul(node_scope& s) {
-  if (s.flag("transBatchA") || s.flag("transBatchB"))
-    return s.fail(errc::unsupported, "FusedMatMul: transposed batches are not supported");
-  s.out[0] = matmul(s.in(0), s.in(1), {}, {s.flag("transA"), s.flag("transB"), s.real("alpha", 1.0f)});
+  const auto operand = [&](std::size_t i, const char* moved) {
+    const var x = s.in(i);
+    if (!s.flag(moved) || s.to.failed() || x.rank() < 3) return x;
+    dim_list order(x.dims().size());
+    std::iota(order.begin(), order.end() - 1, 1);
+    order[order.size() - 2] = 0;
+    order.back() = x.rank() - 1;
+    return transpose(x, order);
+  };
+  const var a = operand(0, "transBatchA"), b = operand(1, "transBatchB");
+  s.out[0] = matmul(a, b, {}, {s.flag("transA"), s.flag("transB"), s.real("alpha", 1.0f)});
 }
 
 namespace einsum_impl {

@@ -49,11 +49,31 @@ inline var per_channel(var v, std::int64_t rank) {
   return v.to->reshape(v, dims);
 }
 
+/// With the mean and variance of x itself, as weight standardisation uses it; outputs 1 and 2 are the running ones.
+inline void lower_batch_statistics(node_scope& s) {
+  const var x = s.in(0), scale = s.in(1), bias = s.in(2), mean = s.in(3), variance = s.in(4);
+  if (s.to.failed()) return;
+  if (x.rank() < 2) return s.fail(errc::shape_mismatch, "BatchNormalization: the input has no channels");
+  dim_list axes{0};
+  for (std::int64_t i = 2; i < x.rank(); ++i) axes.push_back(i);
+  const var wide = cast(x, mean.type()), centre = reduce(reduce_fn::mean, wide, axes, true), rest = wide - centre;
+  const var spread = reduce(reduce_fn::mean, rest * rest, axes, true);
+  const auto fit = [&](var v) { return per_channel(cast(v, wide.type()), x.rank()); };
+  const var factor = fit(scale) / sqrt(spread + static_cast<double>(s.real("epsilon", 1e-5f)));
+  s.out[0] = cast(rest * factor + fit(bias), x.type());
+  const auto kept = static_cast<double>(s.real("momentum", 0.9f));
+  const auto running = [&](var before, var now) {
+    return before * kept + s.to.reshape(now, before.dims()) * (1.0 - kept);
+  };
+  if (s.wants(1)) s.out[1] = running(mean, centre);
+  if (s.wants(2)) s.out[2] = running(variance, spread);
+}
+
 /// (x - mean) / sqrt(var + eps) * scale + bias as one multiplication and one addition, whose factors are constants.
 inline void lower_batch_normalization(node_scope& s) {
   const var x = s.in(0), scale = s.in(1), bias = s.in(2), mean = s.in(3), variance = s.in(4);
-  if (s.flag("training_mode") || s.wants(1))
-    return s.fail(errc::unsupported, "BatchNormalization: training is not supported");
+  if (s.flag("training_mode")) return lower_batch_statistics(s);
+  if (s.wants(1)) return s.fail(errc::unsupported, "BatchNormalization: training is not supported");
   if (s.to.failed()) return;
   if (x.rank() < 1) return s.fail(errc::shape_mismatch, "BatchNormalization: the input has no channels");
   const dtype wide = mean.type();
@@ -67,12 +87,21 @@ inline void lower_batch_normalization(node_scope& s) {
   }
 }
 
+/// Up to operator set 20, GroupNormalization has one scale and one bias per group: that of each channel.
+inline var of_channels(node_scope& s, var v, std::int64_t groups, std::int64_t channels) {
+  if (s.to.failed() || s.node.op != "GroupNormalization" || s.opset >= 21 || v.count() != groups) return v;
+  return s.to.reshape(repeat(s.to.reshape(v, {groups, 1}), 1, channels / groups), {channels});
+}
+
 inline void lower_group_norm(node_scope& s) {
-  const var x = s.in(0), scale = s.in(1), bias = s.in(2);
+  const var x = s.in(0);
+  var scale = s.in(1), bias = s.in(2);
   if (s.to.failed()) return;
   if (x.rank() < 2) return s.fail(errc::shape_mismatch, "the input has no channels");
   const std::int64_t groups = s.node.op == "InstanceNormalization" ? x.dim(1) : s.integer("num_groups", 0);
   if (groups < 1 || x.dim(1) % groups != 0) return s.fail(errc::bad_value, "attribute num_groups");
+  scale = of_channels(s, scale, groups, x.dim(1));
+  bias = of_channels(s, bias, groups, x.dim(1));
   s.out[0] = s.to.emit(op_kind::nd_group_norm, {x, cast(scale, x.type()), cast(bias, x.type())},
                        {static_cast<std::int32_t>(groups), bits_of(s.real("epsilon", 1e-5f))}, x.type(), x.dims());
 }

@@ -4,17 +4,27 @@
 #include <string_view>
 
 #include "dsmm/config.hpp"
+#include "dsmm/convert/lower/affine_grid.hpp"
 #include "dsmm/convert/lower/attention.hpp"
+#include "dsmm/convert/lower/center_crop_pad.hpp"
+#include "dsmm/convert/lower/classic.hpp"
+#include "dsmm/convert/lower/col2im.hpp"
+#include "dsmm/convert/lower/deform_conv.hpp"
 #include "dsmm/convert/lower/dynamic_lstm.hpp"
 #include "dsmm/convert/lower/elementwise.hpp"
+#include "dsmm/convert/lower/fused.hpp"
 #include "dsmm/convert/lower/index.hpp"
+#include "dsmm/convert/lower/label_encoder.hpp"
 #include "dsmm/convert/lower/matmul.hpp"
 #include "dsmm/convert/lower/quantized.hpp"
 #include "dsmm/convert/lower/reduce.hpp"
 #include "dsmm/convert/lower/resize.hpp"
 #include "dsmm/convert/lower/rnn.hpp"
+#include "dsmm/convert/lower/sequence.hpp"
+#include "dsmm/convert/lower/sequence_order.hpp"
 #include "dsmm/convert/lower/shape.hpp"
 #include "dsmm/convert/lower/signal.hpp"
+#include "dsmm/convert/lower/tree_ensemble.hpp"
 #include "dsmm/convert/lower/window.hpp"
 #include "dsmm/convert/node_scope.hpp"
 
@@ -55,7 +65,10 @@ inline const lowering* find_lowering(std::string_view domain, std::string_view o
   }
   return first_of(domain, op, elementwise_lowerings, shape_lowerings, index_lowerings, window_lowerings,
                   reduce_lowerings, matmul_lowerings, rnn_lowerings, dynamic_lstm_lowerings, resize_lowerings,
-                  quantized_lowerings, attention_lowerings, signal_lowerings);
+                  quantized_lowerings, attention_lowerings, signal_lowerings, affine_grid_lowerings,
+                  center_crop_pad_lowerings, col2im_lowerings, deform_conv_lowerings, sequence_lowerings,
+                  sequence_order_lowerings, fused_lowerings, classic_lowerings, label_encoder_lowerings,
+                  tree_ensemble_lowerings);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert

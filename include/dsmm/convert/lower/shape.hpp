@@ -260,21 +260,25 @@ inline void lower_pad(node_scope& s) {
   s.out[0] = pad(x, fn, begins, ends, fill);
 }
 
-/// Blocks of b x b between depth and space; DCR: the block is the outer part of the depth, CRD: the inner one.
+/// Blocks of b x b between depth and space. DCR: the place in a block is the outer part of the depth, CRD: the inner
+/// one.
 inline void lower_depth_space(node_scope& s) {
   const var x = s.in(0);
   const std::int64_t b = s.integer("blocksize", 0);
   if (s.to.failed()) return;
   if (x.rank() != 4 || b < 1 || b > format::max_extent) return s.fail(errc::bad_value, "attribute blocksize, or rank");
   const std::int64_t n = x.dim(0), c = x.dim(1), h = x.dim(2), w = x.dim(3);
+  const std::string_view mode = s.text("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD") return s.fail(errc::unsupported, "attribute mode is unknown");
+  const bool crd = mode == "CRD";
   if (s.node.op == "SpaceToDepth") {
     if (h % b != 0 || w % b != 0) return s.fail(errc::shape_mismatch, "SpaceToDepth: blocks do not fill the input");
     const var blocks = s.to.reshape(x, {n, c, h / b, b, w / b, b});
-    s.out[0] = s.to.reshape(transpose(blocks, {0, 3, 5, 1, 2, 4}), {n, c * b * b, h / b, w / b});
+    const var y = transpose(blocks, crd ? dim_list{0, 1, 3, 5, 2, 4} : dim_list{0, 3, 5, 1, 2, 4});
+    s.out[0] = s.to.reshape(y, {n, c * b * b, h / b, w / b});
     return;
   }
   if (c % (b * b) != 0) return s.fail(errc::shape_mismatch, "DepthToSpace: the depth is no multiple of a block");
-  const bool crd = s.text("mode", "DCR") == "CRD";
   const var blocks =
       crd ? s.to.reshape(x, {n, c / (b * b), b, b, h, w}) : s.to.reshape(x, {n, b, b, c / (b * b), h, w});
   const var y = crd ? transpose(blocks, {0, 1, 4, 2, 5, 3}) : transpose(blocks, {0, 3, 4, 1, 5, 2});

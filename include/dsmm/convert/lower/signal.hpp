@@ -52,6 +52,19 @@ inline var fourier(var x, std::int64_t length, std::int64_t bins, bool inverse) 
   return real + concat(to, std::vector<var>{minus, slice(turned, last, 0, 1)}, last);
 }
 
+/// x (..., bins, 2), the first half of a spectrum whose other half mirrors it -> (..., length, 1).
+inline var real_signal(var x, std::int64_t length) {
+  builder& to = *x.to;
+  if (to.failed()) return x;
+  const std::int64_t axis = x.rank() - 2, bins = std::min(length / 2 + 1, x.dim(axis));
+  if (length > 32'768) return to.fail(errc::too_large, "a Fourier transform of this length is not supported");
+  std::vector<double> times;  // in the whole spectrum: once are the mean, and where the halves meet
+  for (std::int64_t k = 0; k < bins; ++k) times.push_back(2 * k % length == 0 ? 1.0 : 2.0);
+  const var weights = cast(to.constant(dtype::f64, {bins, 1}, std::span<const double>(times)), x.type());
+  const var y = fourier(slice(x, axis, 0, bins) * weights, length, length, true);
+  return to.failed() ? y : slice(y, y.rank() - 1, 0, 1);
+}
+
 inline void lower_dft(node_scope& s) {
   var x = s.in(0);
   if (s.to.failed()) return;
@@ -65,15 +78,18 @@ inline void lower_dft(node_scope& s) {
   axis = s.axis(axis, x.rank());
   if (s.to.failed()) return;
   if (axis == x.rank() - 1) return s.fail(errc::bad_value, "DFT: the last axis holds real and imaginary parts");
-  std::int64_t length = x.dim(axis);
   const bool inverse = s.flag("inverse"), onesided = s.flag("onesided");
+  std::int64_t length = inverse && onesided ? 2 * (x.dim(axis) - 1) : x.dim(axis);
   if (s.has(1)) {
     const dim_list given = s.constant(1, "DFT: the length must be known when the model is imported");
     if (!given.empty()) length = given[0];
   }
-  if (inverse && onesided) return s.fail(errc::unsupported, "DFT: the inverse of one side is not supported");
+  if (s.to.failed()) return;
+  if (length < 1 || (inverse && onesided && x.dim(x.rank() - 1) != 2))
+    return s.fail(errc::bad_value, "DFT: the length, or the inverse of one side of a real signal");
   x = swap_axes(x, axis, x.rank() - 2);
-  const var y = fourier(x, length, onesided ? length / 2 + 1 : length, inverse);
+  const var y =
+      inverse && onesided ? real_signal(x, length) : fourier(x, length, onesided ? length / 2 + 1 : length, inverse);
   s.out[0] = s.to.failed() ? y : swap_axes(y, axis, y.rank() - 2);
 }
 

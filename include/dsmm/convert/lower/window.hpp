@@ -164,6 +164,25 @@ inline void lower_global_pool(node_scope& s) {
   s.out[0] = reduce(s.node.op == "GlobalMaxPool" ? reduce_fn::max : reduce_fn::mean, x, axes, true);
 }
 
+/// Puts values where MaxPool's second output says that they were, zeros elsewhere.
+inline void lower_max_unpool(node_scope& s) {
+  const var x = s.in(0), index = s.in(1);
+  if (!s.to.failed() && x.rank() < 3) return s.fail(errc::shape_mismatch, "pools need 1 to 3 spatial axes");
+  const window w = read_window(s, s.integers("kernel_shape"), spatial_of(x));
+  if (s.to.failed()) return;
+  dim_list dims{x.dim(0), x.dim(1)};
+  for (std::size_t i = 0; i < w.axes(); ++i)
+    dims.push_back((spatial_of(x)[i] - 1) * w.strides[i] + w.kernel[i] - w.begins[i] - w.ends[i]);
+  if (s.has(2)) dims = s.constant(2, "MaxUnpool: output_shape must be known when the model is imported");
+  if (s.to.failed()) return;
+  if (static_cast<std::int64_t>(dims.size()) != x.rank() || count_of(dims) < 0 || index.dims() != x.dims())
+    return s.fail(errc::shape_mismatch, "MaxUnpool: output_shape or indices do not fit the input");
+  const var values = s.to.reshape(x, {x.count()}), places = s.to.reshape(index, {x.count()});
+  const var zeros = full(s.to, x.type(), {count_of(dims)}, 0);
+  s.out[0] = s.to.reshape(
+      s.to.emit(op_kind::nd_scatter_elements, {zeros, places, values}, {0, 0}, x.type(), zeros.dims()), dims);
+}
+
 inline constexpr lowering window_lowerings[] = {
     {"", "AveragePool", lower_pool},
     {"", "Conv", lower_conv},
@@ -173,6 +192,7 @@ inline constexpr lowering window_lowerings[] = {
     {"", "GlobalMaxPool", lower_global_pool},
     {"", "LpPool", lower_pool},
     {"", "MaxPool", lower_pool},
+    {"", "MaxUnpool", lower_max_unpool},
 };
 
 }  // namespace dsmm::inline DSMM_ABI::convert

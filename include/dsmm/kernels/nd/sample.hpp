@@ -36,13 +36,14 @@ struct axis {
 
   double low() const noexcept { return corners ? 0.0 : -0.5; }
   double high() const noexcept { return static_cast<double>(n) - (corners ? 1.0 : 0.5); }
-  /// From [-1, 1] to pixels.
-  double position(double v) const noexcept {
+  /// From [-1, 1] to pixels. At a border a cubic keeps its place and sees the last pixel repeated, as PyTorch and ONNX
+  /// Runtime have it; the others come to the same by stopping there.
+  double position(double v, grid_fn f) const noexcept {
     const auto size = static_cast<double>(n);
     double x = corners ? (v + 1.0) / 2.0 * (size - 1.0) : ((v + 1.0) * size - 1.0) / 2.0;
     if (!(math64::abs(x) < 0x1p30)) x = x > 0.0 ? 0x1p30 : -0x1p30;
     if (x >= low() && x <= high()) return x;
-    if (padding == grid_padding::border) return std::clamp(x, 0.0, size - 1.0);
+    if (padding == grid_padding::border && f != grid_fn::cubic) return std::clamp(x, 0.0, size - 1.0);
     return padding == grid_padding::reflection ? reflect(x, low(), high()) : x;
   }
   /// The pixel that a whole position shows, or -1 for 0.
@@ -62,7 +63,7 @@ struct taps {
   std::size_t count = 1;
 
   taps(const axis& a, double v, grid_fn f) noexcept {
-    const double x = a.position(v), base = math64::floor(x), t = x - base;
+    const double x = a.position(v, f), base = math64::floor(x), t = x - base;
     const auto first = static_cast<std::int64_t>(base);
     if (f == grid_fn::nearest) {
       pixel[0] = a.pixel(static_cast<std::int64_t>(math64::round(x)));
