@@ -141,6 +141,10 @@ void quantize(CLI::App& app) {
   app.add_option("--ends", c->ends, "weights of the first and last layers")
       ->check(CLI::IsMember({"int4", "int8"}))
       ->capture_default_str();
+  app.add_option("--widen", c->options.widen,
+                 "bytes that small layers may add by staying at 8 bits, as a share of all weights (int4); 0: none")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   CLI::Option* const bound = app.add_option("--max-loss", c->max_loss,
                                             "percent of noise allowed in the worst output (1 is 20 dB); layers go "
                                             "to 8 bits until it holds")
