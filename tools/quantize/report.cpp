@@ -41,6 +41,11 @@ nlohmann::ordered_json json_of(const std::vector<convert::output_agreement>& row
   return list;
 }
 
+nlohmann::ordered_json group_of(const convert::quantize_options& options) {
+  if (options.group == convert::auto_group) return "auto";
+  return options.group;
+}
+
 }  // namespace
 
 std::string text_of_percent(double value) {
@@ -72,7 +77,7 @@ void print_report(const convert::quantize_report& report, std::size_t samples) {
 void write_json(const convert::quantize_report& report, const convert::quantize_options& options, std::size_t samples,
                 const std::string& path) {
   nlohmann::ordered_json j{{"weights", options.bits == 4 ? "int4" : "int8"},
-                           {"group", options.group},
+                           {"group", group_of(options)},
                            {"widen", options.widen},
                            {"second_order", options.second_order},
                            {"bias_correction", options.correct_bias},

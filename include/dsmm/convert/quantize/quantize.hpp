@@ -21,9 +21,13 @@
 
 namespace dsmm::inline DSMM_ABI::convert {
 
+/// A group of 32, or of 64 in layers of at most 64 pixels: those keep their nibbles in AMX tiles, which want one scale
+/// for 64 weights; of more pixels, groups of 32 take no more time than larger ones.
+inline constexpr std::int32_t auto_group = -1;
+
 struct quantize_options {
   std::int32_t bits = 4;             ///< of weights: 4 or 8
-  std::int32_t group = 64;           ///< weights per integer scale: 0 (one per channel), 32, 64, 128
+  std::int32_t group = auto_group;   ///< weights per integer scale: auto_group, 0 (one per channel), 32, 64, 128
   bool ends_at_8 = true;             ///< the first layers and the last ones stay at 8 bits
   double widen = 0.1;                ///< bytes that small layers may add by staying at 8 bits, as a share
   range_method method = range_method::mse;

@@ -194,13 +194,18 @@ private:
     const weight_layer& l = plan_.layers[i];
     rounding_options o;
     o.bits = bits;
-    o.group = options_.group;
+    o.group = group_of(l);
     o.second_order = options_.second_order;
     o.correct_bias = options_.correct_bias;
     o.exec = options_.run.exec;
     std::optional<quantization> y;
     if (plan_.as_u8[l.y]) y = grids_[plan_.grids[l.y]];
     rounded_[i] = round_layer(l, in, o, least_scales(l, grids_[plan_.grids[plan_.roots[l.x]]], y));
+  }
+
+  std::int32_t group_of(const weight_layer& l) const {
+    if (options_.group != auto_group) return options_.group;
+    return l.to.shape.h * l.to.shape.w > 64 ? 32 : 64;
   }
 
   bool narrow(std::size_t i) const {
