@@ -35,7 +35,7 @@ namespace {
 
 struct quantize_command {
   std::string model, calibration, evaluation, output, json, page, weights = "int4", method = "mse", ends = "int8",
-                                                                  input = "f32", scale = "1";
+                                                                  input = "f32", scale = "1", group = "auto";
   std::size_t samples = 64, evaluation_samples = 256;
   std::uint32_t threads = 2;
   double max_loss = 1.0;
@@ -88,6 +88,7 @@ void quantize_model(quantize_command& c, bool bound_was_given) {
   c.how.scale = number_of(c.scale);
   convert::quantize_options& o = c.options;
   o.bits = c.weights == "int4" ? 4 : 8;
+  o.group = c.group == "auto" ? convert::auto_group : static_cast<std::int32_t>(std::stoi(c.group));
   o.ends_at_8 = c.ends == "int8";
   o.method = c.method == "output"    ? convert::range_method::output
              : c.method == "mse"     ? convert::range_method::mse
@@ -135,11 +136,17 @@ void quantize(CLI::App& app) {
   app.add_option("--weights", c->weights, "int4 or int8")
       ->check(CLI::IsMember({"int4", "int8"}))
       ->capture_default_str();
-  app.add_option("--group", c->options.group, "int4 weights per integer scale; 0: one scale per channel")
-      ->check(CLI::IsMember({0, 32, 64, 128}))
+  app.add_option("--group", c->group,
+                 "int4 weights per integer scale; 0: one scale per channel; auto: 32, but 64 in layers of at most 64 "
+                 "pixels")
+      ->check(CLI::IsMember({"auto", "0", "32", "64", "128"}))
       ->capture_default_str();
   app.add_option("--ends", c->ends, "weights of the first and last layers")
       ->check(CLI::IsMember({"int4", "int8"}))
+      ->capture_default_str();
+  app.add_option("--widen", c->options.widen,
+                 "bytes that small layers may add by staying at 8 bits, as a share of all weights (int4); 0: none")
+      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   CLI::Option* const bound = app.add_option("--max-loss", c->max_loss,
                                             "percent of noise allowed in the worst output (1 is 20 dB); layers go "

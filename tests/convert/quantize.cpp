@@ -193,6 +193,27 @@ TEST_CASE("quantize: layers go to 8 bits until the loss holds") {
   CHECK(std::any_of(report.layers.begin(), report.layers.end(), [](const auto& l) { return l.fell_back; }));
 }
 
+TEST_CASE("quantize: groups of 32 weights, of 64 where pixels are few; small layers stay at 8 bits") {
+  const file_bytes net = small_net();
+  const model m = *model::open(net.bytes());
+  quantize_options o = options_of(4);
+  o.group = convert::auto_group;
+  o.max_loss = 100;
+  o.ends_at_8 = false;
+  convert::quantize_report all, most;
+  o.widen = 0;
+  REQUIRE(convert::quantize_model(m, pictures(4, 100), o, &all).has_value());
+  o.widen = 0.2;
+  REQUIRE(convert::quantize_model(m, pictures(4, 100), o, &most).has_value());
+  const auto has = [&](std::int32_t group) {
+    return std::any_of(all.layers.begin(), all.layers.end(), [&](const auto& l) { return l.group == group; });
+  };
+  CHECK((has(32) && has(64)));
+  CHECK(std::none_of(all.layers.begin(), all.layers.end(), [](const auto& l) { return l.is_small; }));
+  for (const auto& l : most.layers) CHECK((!l.is_small || (l.bits == 8 && l.parameters < 100)));
+  CHECK(std::any_of(most.layers.begin(), most.layers.end(), [](const auto& l) { return l.is_small; }));
+}
+
 TEST_CASE("quantize: evening out channels by any strength keeps the network's answers") {
   const file_bytes net = small_net();
   const model m = *model::open(net.bytes());

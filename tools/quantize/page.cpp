@@ -25,7 +25,7 @@ constexpr const char* css_of(const layer_report& l) noexcept {
 constexpr const char* reason_of(const layer_report& l) noexcept {
   return l.fell_back   ? "8 bits, or the loss would be too large"
          : l.bits == 4 ? "4 bits"
-                       : "8 bits by its place or kind";
+                       : "8 bits by its place, kind or size";
 }
 
 std::string megabytes(std::size_t bytes) { return fixed(static_cast<double>(bytes) * 1e-6, 2) + " MB"; }

@@ -41,6 +41,11 @@ nlohmann::ordered_json json_of(const std::vector<convert::output_agreement>& row
   return list;
 }
 
+nlohmann::ordered_json group_of(const convert::quantize_options& options) {
+  if (options.group == convert::auto_group) return "auto";
+  return options.group;
+}
+
 }  // namespace
 
 std::string text_of_percent(double value) {
@@ -52,14 +57,19 @@ std::string text_of_percent(double value) {
 void print_report(const convert::quantize_report& report, std::size_t samples) {
   std::printf("%-36s %-9s %4s %5s %10s %9s\n", "layer", "kind", "bits", "group", "bytes", "SQNR dB");
   for (const convert::layer_report& l : report.layers) {
-    const char* const note = l.fell_back ? "  8 bits: loss" : l.is_end && l.bits == 8 ? "  8 bits: end" : "";
+    const char* const note = l.fell_back                 ? "  8 bits: loss"
+                             : l.is_small                ? "  8 bits: small"
+                             : l.is_end && l.bits == 8 ? "  8 bits: end"
+                                                         : "";
     std::printf("%-36s %-9s %4d %5d %10zu %9.1f%s\n", l.name.substr(0, 36).c_str(), kind_name(l.kind).c_str(), l.bits,
                 l.group, l.bytes, l.sqnr_db, note);
   }
   print_agreement("calibration data", report.calibration);
   print_agreement("evaluation data", report.evaluation);
-  std::printf("\n%zu integer ops, %zu general ones; %zu calibration samples; noise in the worst output %s\n",
+  std::printf("\n%zu integer ops, %zu general ones; %zu calibration samples; noise in the worst output %s",
               report.integer_ops, report.general_ops, samples, text_of_percent(report.loss).c_str());
+  if (report.held_out != 0) std::printf(", on %zu of them that shaped no weights", report.held_out);
+  std::printf("\n");
   std::printf("%zu bytes instead of %zu: %.2f times smaller\n", report.bytes, report.bytes_fp32,
               static_cast<double>(report.bytes_fp32) / static_cast<double>(std::max<std::size_t>(report.bytes, 1)));
 }
@@ -67,7 +77,8 @@ void print_report(const convert::quantize_report& report, std::size_t samples) {
 void write_json(const convert::quantize_report& report, const convert::quantize_options& options, std::size_t samples,
                 const std::string& path) {
   nlohmann::ordered_json j{{"weights", options.bits == 4 ? "int4" : "int8"},
-                           {"group", options.group},
+                           {"group", group_of(options)},
+                           {"widen", options.widen},
                            {"second_order", options.second_order},
                            {"bias_correction", options.correct_bias},
                            {"max_loss_percent", options.max_loss},
@@ -77,12 +88,14 @@ void write_json(const convert::quantize_report& report, const convert::quantize_
                            {"integer_ops", report.integer_ops},
                            {"general_ops", report.general_ops},
                            {"added_channels", report.added_channels},
-                           {"loss_percent", report.loss}};
+                           {"loss_percent", report.loss},
+                           {"held_out_samples", report.held_out}};
   auto layers = nlohmann::ordered_json::array();
   for (const convert::layer_report& l : report.layers)
     layers.push_back({{"name", l.name}, {"kind", kind_name(l.kind)}, {"bits", l.bits}, {"group", l.group},
                       {"sqnr_db", l.sqnr_db}, {"parameters", l.parameters}, {"bytes", l.bytes},
-                      {"bytes_fp32", l.bytes_fp32}, {"end", l.is_end}, {"fell_back", l.fell_back}});
+                      {"bytes_fp32", l.bytes_fp32}, {"end", l.is_end}, {"small", l.is_small},
+                      {"fell_back", l.fell_back}});
   j["layers"] = std::move(layers);
   j["calibration"] = json_of(report.calibration);
   j["evaluation"] = json_of(report.evaluation);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,19 +25,28 @@ struct output_agreement {
   bool ranks = false;          ///< one score per class: top1 means something
   std::size_t samples = 0, same_top1 = 0;
   double signal = 0, noise = 0;  ///< summed squares
+  double felt_signal = 0, felt_noise = 0;  ///< of logits without their mean, which a softmax does not see
   double largest = 0;            ///< largest absolute difference
 
   double sqnr_db() const noexcept { return noise > 0 && signal > 0 ? 10.0 * std::log10(signal / noise) : 200.0; }
-  double noise_percent() const noexcept { return signal > 0 ? 100.0 * noise / signal : noise > 0 ? 100.0 : 0.0; }
+  double noise_percent() const noexcept {
+    return felt_signal > 0 ? 100.0 * felt_noise / felt_signal : felt_noise > 0 ? 100.0 : 0.0;
+  }
   double top1_percent() const noexcept {
     return samples == 0 ? 100.0 : 100.0 * static_cast<double>(same_top1) / static_cast<double>(samples);
   }
 
   void see(std::span<const float> real, std::span<const float> got) {
+    const auto mean = [&](std::span<const float> v) {
+      return logits && ranks ? std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size()) : 0.0;
+    };
+    const double shared = mean(real), shift = mean(got) - shared;
     for (std::size_t i = 0; i < real.size(); ++i) {
       const double a = static_cast<double>(real[i]), e = static_cast<double>(got[i]) - a;
       signal += a * a;
       noise += e * e;
+      felt_signal += (a - shared) * (a - shared);
+      felt_noise += (e - shift) * (e - shift);
       largest = std::max(largest, std::abs(e));
     }
     ++samples;
@@ -103,7 +113,7 @@ inline bool counts(std::span<const output_agreement> rows, const output_agreemen
                       [&](const output_agreement& b) { return b.logits && b.name == a.name; });
 }
 
-/// The share of noise in the worst output, in percent of its power.
+/// The share of noise in the worst output, in percent of its power; of logits, what their softmax sees.
 inline double loss_percent(std::span<const output_agreement> rows) noexcept {
   double worst = 0;
   for (const output_agreement& a : rows)

@@ -21,10 +21,15 @@
 
 namespace dsmm::inline DSMM_ABI::convert {
 
+/// A group of 32, or of 64 in layers of at most 64 pixels: those keep their nibbles in AMX tiles, which want one scale
+/// for 64 weights; of more pixels, groups of 32 take no more time than larger ones.
+inline constexpr std::int32_t auto_group = -1;
+
 struct quantize_options {
   std::int32_t bits = 4;             ///< of weights: 4 or 8
-  std::int32_t group = 64;           ///< weights per integer scale: 0 (one per channel), 32, 64, 128
+  std::int32_t group = auto_group;   ///< weights per integer scale: auto_group, 0 (one per channel), 32, 64, 128
   bool ends_at_8 = true;             ///< the first layers and the last ones stay at 8 bits
+  double widen = 0.1;                ///< bytes that small layers may add by staying at 8 bits, as a share
   range_method method = range_method::mse;
   std::size_t tune_samples = 16;     ///< that each trial of range_method::output runs
   double split = 0.1;                ///< with range_method::output: multiply-adds that slices may add, as a share
@@ -52,7 +57,7 @@ struct layer_report {
   std::int32_t bits = 8, group = 0;
   double sqnr_db = 0;  ///< of its output, from the rounding of its own weights
   std::size_t parameters = 0, bytes = 0, bytes_fp32 = 0;
-  bool is_end = false, fell_back = false;  ///< 8 bits because of its place; because of the loss
+  bool is_end = false, is_small = false, fell_back = false;  ///< 8 bits because of its place; its size; the loss
   seen_activations reads{};
 };
 
@@ -62,7 +67,8 @@ struct quantize_report {
   std::size_t added_channels = 0;  ///< slices of loud channels
   std::size_t bytes = 0, bytes_fp32 = 0;
   std::vector<output_agreement> calibration, evaluation;
-  double loss = 0;  ///< percent, on calibration samples that shaped no weights, if there are 16 samples
+  double loss = 0;           ///< percent, on calibration samples that shaped no weights, if there are 16 samples
+  std::size_t held_out = 0;  ///< how many these are
 };
 
 /// Turns an fp32 model of general operators, as import_onnx() makes it, into one that runs on integers.

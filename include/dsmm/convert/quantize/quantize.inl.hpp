@@ -26,6 +26,7 @@
 #include "dsmm/convert/quantize/prefix_run.hpp"
 #include "dsmm/convert/quantize/quantize.hpp"
 #include "dsmm/convert/quantize/rounding.hpp"
+#include "dsmm/convert/quantize/small_layers.hpp"
 #include "dsmm/convert/quantize/smooth.hpp"
 #include "dsmm/convert/quantize/split_channels.hpp"
 #include "dsmm/convert/quantize/tune_grids.hpp"
@@ -73,6 +74,7 @@ public:
     if (auto ok = make_tables(); !ok) return ok.error();
     report_.layers.resize(plan_.layers.size());
     mark_ends();
+    mark_small();
     if (auto ok = round_all(); !ok) return ok.error();
     if (auto ok = settle(); !ok) return ok.error();
     if (evaluation != nullptr)
@@ -192,7 +194,7 @@ private:
     const weight_layer& l = plan_.layers[i];
     rounding_options o;
     o.bits = bits;
-    o.group = options_.group;
+    o.group = group_of(l);
     o.second_order = options_.second_order;
     o.correct_bias = options_.correct_bias;
     o.exec = options_.run.exec;
@@ -201,9 +203,15 @@ private:
     rounded_[i] = round_layer(l, in, o, least_scales(l, grids_[plan_.grids[plan_.roots[l.x]]], y));
   }
 
+  std::int32_t group_of(const weight_layer& l) const {
+    if (options_.group != auto_group) return options_.group;
+    return l.to.shape.h * l.to.shape.w > 64 ? 32 : 64;
+  }
+
   bool narrow(std::size_t i) const {
-    return options_.bits == 4 && plan_.layers[i].kind != op_kind::dwconv2d && !report_.layers[i].fell_back &&
-           !(options_.ends_at_8 && report_.layers[i].is_end);
+    const layer_report& l = report_.layers[i];
+    return options_.bits == 4 && plan_.layers[i].kind != op_kind::dwconv2d && !l.is_small && !l.fell_back &&
+           !(options_.ends_at_8 && l.is_end);
   }
 
   /// Of 16 samples and more, every eighth judges the loss instead of shaping the weights: on those that did, it is
@@ -261,6 +269,18 @@ private:
     }
   }
 
+  void mark_small() {
+    std::vector<std::size_t> sizes;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
+      const std::size_t n = plan_.layers[i].w.size();
+      sizes.push_back(narrow(i) ? n : 0);
+      bytes += narrow(i) ? n / 2 : n;
+    }
+    const std::vector<bool> small = small_layers(sizes, bytes, options_.widen);
+    for (std::size_t i = 0; i < small.size(); ++i) report_.layers[i].is_small = small[i];
+  }
+
   result<std::unique_ptr<sample_run>> quantized() const {
     auto file = emit_integer(g_, plan_, grids_, rounded_, tables_, {}, {});
     if (!file) return file.error();
@@ -278,6 +298,7 @@ private:
     std::vector<std::size_t> judges;
     for (std::size_t i = 0; i < samples_.count; ++i)
       if (held_out(i)) judges.push_back(i);
+    report_.held_out = judges.size();
     if (judges.empty()) {
       report_.loss = loss_percent(report_.calibration);
       return {};
