@@ -124,17 +124,18 @@ inline std::string graph(const graph_parts& p) {
   return m.bytes();
 }
 
-inline std::string model(const std::string& graph_bytes, std::int64_t opset = 17, const names& functions = {}) {
+inline std::string model(const std::string& graph_bytes, std::int64_t opset = 17, const names& functions = {},
+                         const std::string& producer = "dsmm tests") {
   message m;
-  m.number(1, 8).text(2, "dsmm tests").text(7, graph_bytes).text(8, message().number(2, opset).bytes());
+  m.number(1, 8).text(2, producer).text(7, graph_bytes).text(8, message().number(2, opset).bytes());
   for (const std::string& f : functions) m.text(25, f);
   return m.bytes();
 }
 
 /// x (dims, f32) through one node to y.
 inline std::string one_node(const std::string& node_bytes, const dims& x, const names& initializers = {},
-                            std::int64_t opset = 17) {
-  return model(graph({{node_bytes}, initializers, {info("x", 1, x)}, {info("y", 1, {})}}), opset);
+                            std::int64_t opset = 17, const std::string& producer = "dsmm tests") {
+  return model(graph({{node_bytes}, initializers, {info("x", 1, x)}, {info("y", 1, {})}}), opset, {}, producer);
 }
 
 inline std::span<const std::byte> bytes(const std::string& s) { return std::as_bytes(std::span(s.data(), s.size())); }

@@ -57,6 +57,9 @@ public:
 
   lowered_graph& graph() noexcept { return graph_; }
   bool adopts() const noexcept { return adopts_; }
+  /// Who wrote the file, as it says: where exporters and ONNX mean different things.
+  void set_producer(std::string_view name) { from_pytorch_ = name == "pytorch"; }
+  bool from_pytorch() const noexcept { return from_pytorch_; }
   void set_scales(var constant, constant_scales&& scales) {
     if (!failed() && constant.is_constant())
       graph_.values[constant.id].scales = std::make_shared<const constant_scales>(std::move(scales));
@@ -257,7 +260,7 @@ private:
   std::size_t sequence_budget_ = std::size_t{1} << 22;  ///< elements of all sequences; a loop may grow one by one
   std::uint64_t work_budget_ = std::uint64_t{1} << 28;  ///< multiply-adds and moves of all folding; under a second
   ops::find_operator general_;
-  bool adopts_ = false;
+  bool adopts_ = false, from_pytorch_ = false;
   std::string op_name_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> copies_;
 };

@@ -49,6 +49,7 @@ DSMM_INLINE result<file_bytes> import_onnx(std::span<const std::byte> file, cons
   notes.producer = import_impl::one_line(model->producer);
   if (!model->producer_version.empty()) notes.producer += " " + import_impl::one_line(model->producer_version);
   builder to(16 * file.size() + (std::uint64_t{128} << 20), options.general, options.integers);
+  to.set_producer(model->producer);
   importer(*model, to, options, notes).run();
   if (!notes.issues.empty()) {
     const import_issue& first = notes.issues.front();

@@ -11,17 +11,20 @@
 using namespace onnx_writer;
 using imported::run;
 
-TEST_CASE("aligned corners stay corners whatever the scale") {
-  const auto y = [](float scale, const std::vector<float>& x) {
+TEST_CASE("aligned corners: those of the last pixel for PyTorch, of scale * extent for ONNX") {
+  const auto y = [](float scale, const std::vector<float>& x, const char* producer) {
     const names attributes{attribute_text("mode", "linear"),
                            attribute_text("coordinate_transformation_mode", "align_corners")};
     return run(one_node(node("Resize", {"x", "", "scales"}, {"y"}, attributes),
-                        {1, 1, static_cast<std::int64_t>(x.size())}, {floats("scales", {3}, {1, 1, scale})}),
+                        {1, 1, static_cast<std::int64_t>(x.size())}, {floats("scales", {3}, {1, 1, scale})}, 17,
+                        producer),
                x)
         .y;
   };
-  CHECK(y(2.4f, {0, 8}) == std::vector<float>{0, 8.0f / 3, 16.0f / 3, 8});  // 4.8 elements: 4 of them
-  CHECK(y(0.6f, {1, 2, 3, 4}) == std::vector<float>{1, 4});
+  CHECK(y(2.4f, {0, 8}, "pytorch") == std::vector<float>{0, 8.0f / 3, 16.0f / 3, 8});  // 4.8 elements: 4 of them
+  CHECK(y(0.6f, {1, 2, 3, 4}, "pytorch") == std::vector<float>{1, 4});
+  CHECK(y(0.5f, {1, 2, 3, 4}, "other") == std::vector<float>{1, 4});
+  CHECK(y(0.6f, {1, 2, 3, 4}, "other")[1] == doctest::Approx(1 + 3 / 1.4));  // 2.4 elements
 }
 
 TEST_CASE("beyond a border a cubic sees the last pixel again and again") {

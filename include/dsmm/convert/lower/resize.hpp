@@ -38,10 +38,8 @@ struct resize_request {
   std::vector<double> roi;  ///< starts, then ends
 };
 
-/// Output extents, and scales per axis of x (0: from the extents). Corners are aligned by the extents whatever the
-/// scale is, as the text of ONNX, ONNX Runtime and PyTorch have it; ONNX's own test data take scale * extent,
-/// unrounded.
-inline bool apply(node_scope& s, const resize_request& want, const dim_list& from, bool corners, dim_list& dims,
+/// Output extents, and scales per axis of x (0: from the extents).
+inline bool apply(node_scope& s, const resize_request& want, const dim_list& from, bool by_extents, dim_list& dims,
                   std::array<float, 6>& scales) {
   dims = from;
   for (std::size_t i = 0; i < want.axes.size(); ++i) {
@@ -56,7 +54,7 @@ inline bool apply(node_scope& s, const resize_request& want, const dim_list& fro
       if (!(extent * scale >= 0 && extent * scale <= format::max_extent))
         return s.fail(errc::bad_value, "Resize: an extent cannot be"), false;
       dims[a] = static_cast<std::int64_t>(std::floor(extent * scale));
-      if (scale != 1.0 && !corners) scales[a] = static_cast<float>(scale);
+      if (scale != 1.0 && !by_extents) scales[a] = static_cast<float>(scale);
     }
     if (dims[a] < 1 || dims[a] > format::max_extent)
       return s.fail(errc::bad_value, "Resize: an extent cannot be"), false;
@@ -110,8 +108,10 @@ inline void emit_resize(node_scope& s, var x, resize_request want, std::string_v
   dim_list dims;
   std::array<float, 6> scales{}, start{}, end{};
   end.fill(1.0f);
-  const bool corners = place == static_cast<std::int32_t>(resize_coordinates::align_corners);
-  if (!apply(s, want, x.dims(), corners, dims, scales)) return;
+  // ONNX's reference aligns the corner of scale * extent, unrounded; PyTorch means that of the last pixel, and so does
+  // ONNX Runtime.
+  const bool by_extents = s.to.from_pytorch() && place == static_cast<std::int32_t>(resize_coordinates::align_corners);
+  if (!apply(s, want, x.dims(), by_extents, dims, scales)) return;
   if (x.rank() > 6) return s.fail(errc::unsupported, "Resize: over 6 dimensions");
   for (std::size_t i = 0; i < want.axes.size() && crops; ++i) {
     start[static_cast<std::size_t>(want.axes[i])] = static_cast<float>(want.roi[i]);
