@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -56,6 +58,11 @@ inline ran run(const std::string& file, const std::vector<float>& x, const conve
   r.y.resize(s->plain(*out).size() / 4);
   if (!r.y.empty()) std::memcpy(r.y.data(), s->plain(*out).data(), r.y.size() * 4);
   return r;
+}
+
+inline void check_near(const std::vector<float>& y, const std::vector<float>& wanted) {
+  REQUIRE(y.size() == wanted.size());
+  for (std::size_t i = 0; i < y.size(); ++i) CHECK(std::fabs(y[i] - wanted[i]) < 1e-4f);
 }
 
 }  // namespace imported

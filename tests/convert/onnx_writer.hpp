@@ -67,6 +67,14 @@ inline std::string integers(std::string_view name, const dims& v) {
   return tensor_of(name, 7, {static_cast<std::int64_t>(v.size())}, v);
 }
 
+/// An attribute of several reals.
+inline std::string attribute_reals(const char* name, const std::vector<float>& values) {
+  message m;
+  m.text(1, name);
+  for (const float v : values) m.real(7, v);
+  return m.number(20, 6).bytes();
+}
+
 inline std::string attribute(std::string_view name, std::int64_t value) {
   return message().text(1, name).number(3, value).number(20, 2).bytes();
 }

@@ -35,8 +35,8 @@ constexpr pixel_order order_of(pixel_format format) noexcept {
     case pixel_format::rgb: return pixel_orders::rgb;
     case pixel_format::bgrx: return pixel_orders::bgrx;
     case pixel_format::rgbx: return pixel_orders::rgbx;
+    default: return {};  // not among the caps
   }
-  return {};
 }
 
 /// A buffer's picture while it is mapped, with the strides of its video meta if it has one. A buffer that is shorter

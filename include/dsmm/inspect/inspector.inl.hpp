@@ -26,6 +26,7 @@
 #include "dsmm/inspect/inspector.hpp"
 #include "dsmm/inspect/level_choice.hpp"
 #include "dsmm/inspect/level_ports.hpp"
+#include "dsmm/inspect/load_frame.hpp"
 #include "dsmm/inspect/model_meta.hpp"
 #include "dsmm/inspect/series_feed.hpp"
 #include "dsmm/model/file.hpp"
@@ -192,8 +193,7 @@ DSMM_INLINE void inspector::parts::look(const frame_view& frame, evidence& e) no
   e.frame_present = frame.data != nullptr;
   if (!e.frame_present) return;
   const extents size = frame_size();
-  e.caps_match = frame.width == size.w && frame.height == size.h &&
-                 frame.stride >= std::ptrdiff_t{frame.width} * bytes_per_pixel(frame.format);
+  e.caps_match = frame.width == size.w && frame.height == size.h && frame.complete();
   if (!e.caps_match) return;
   const frame_health health = check_frame(frame);
   e.well_exposed = well_exposed(health, options.exposure);

@@ -16,13 +16,6 @@ using imported::run;
 
 namespace {
 
-std::string reals(const char* name, const std::vector<float>& values) {
-  message m;
-  m.text(1, name);
-  for (const float v : values) m.real(7, v);
-  return m.number(20, 6).bytes();
-}
-
 std::string of(const char* op, const names& attributes, const dims& shape, const names& in = {"x"},
                const names& initializers = {}) {
   return one_node(node(op, in, {"y"}, attributes, "ai.onnx.ml"), shape, initializers);
@@ -31,11 +24,12 @@ std::string of(const char* op, const names& attributes, const dims& shape, const
 }  // namespace
 
 TEST_CASE("features are scaled, cut at a threshold, filled in and picked") {
-  CHECK(run(of("Scaler", {reals("offset", {1, 2}), reals("scale", {10, 100})}, {2, 2}), {1, 2, 3, 4}).y ==
-        std::vector<float>{0, 0, 20, 200});
+  CHECK(
+      run(of("Scaler", {attribute_reals("offset", {1, 2}), attribute_reals("scale", {10, 100})}, {2, 2}), {1, 2, 3, 4})
+          .y == std::vector<float>{0, 0, 20, 200});
   CHECK(run(of("Binarizer", {attribute_real("threshold", 0.5f)}, {3}), {0, 0.5f, 1}).y == std::vector<float>{0, 0, 1});
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const names fill{reals("imputed_value_floats", {7, 8}), attribute_real("replaced_value_float", nan)};
+  const names fill{attribute_reals("imputed_value_floats", {7, 8}), attribute_real("replaced_value_float", nan)};
   CHECK(run(of("Imputer", fill, {2, 2}), {nan, 1, 2, nan}).y == std::vector<float>{7, 1, 2, 8});
   const auto picked =
       run(of("ArrayFeatureExtractor", {}, {2, 3}, {"x", "i"}, {integers("i", {2, 0})}), {1, 2, 3, 4, 5, 6});
@@ -54,7 +48,7 @@ TEST_CASE("rows are divided by their largest value, sum or length") {
 }
 
 TEST_CASE("linear models give scores, and the label of the largest") {
-  const names weights{reals("coefficients", {1, 0, 0, 1}), reals("intercepts", {0, 5})};
+  const names weights{attribute_reals("coefficients", {1, 0, 0, 1}), attribute_reals("intercepts", {0, 5})};
   CHECK(run(of("LinearRegressor", weights, {1, 2}), {3, 4}).y == std::vector<float>{3, 9});
   names classes = weights;
   classes.push_back(attribute("classlabels_ints", dims{40, 50}));
@@ -72,10 +66,10 @@ TEST_CASE("linear models give scores, and the label of the largest") {
 TEST_CASE("support vectors give a value, or a side") {
   const auto y = [](const char* kernel, const names& more = {}) {
     names a{attribute_text("kernel_type", kernel),
-            reals("kernel_params", {1, 2, 2}),
-            reals("support_vectors", {0, 1, 2, 0}),
-            reals("coefficients", {10, -1}),
-            reals("rho", {0.5f}),
+            attribute_reals("kernel_params", {1, 2, 2}),
+            attribute_reals("support_vectors", {0, 1, 2, 0}),
+            attribute_reals("coefficients", {10, -1}),
+            attribute_reals("rho", {0.5f}),
             attribute("n_supports", std::int64_t{2})};
     a.insert(a.end(), more.begin(), more.end());
     return run(of("SVMRegressor", a, {1, 2}), {3, 1}).y.at(0);

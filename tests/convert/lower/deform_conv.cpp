@@ -10,16 +10,7 @@
 #include "tests/convert/onnx_writer.hpp"
 
 using namespace onnx_writer;
-using imported::run;
-
-namespace {
-
-void check_near(const std::vector<float>& y, const std::vector<float>& wanted) {
-  REQUIRE(y.size() == wanted.size());
-  for (std::size_t i = 0; i < y.size(); ++i) CHECK(std::fabs(y[i] - wanted[i]) < 1e-4f);
-}
-
-}  // namespace
+using imported::check_near, imported::run;
 
 TEST_CASE("DeformConv moves its taps by rows and columns, and sees zeros outside") {
   // one tap of weight 2 over a row of three; offsets (rows, columns) per output

@@ -10,16 +10,7 @@
 #include "tests/convert/onnx_writer.hpp"
 
 using namespace onnx_writer;
-using imported::run;
-
-namespace {
-
-void check_near(const std::vector<float>& y, const std::vector<float>& wanted) {
-  REQUIRE(y.size() == wanted.size());
-  for (std::size_t i = 0; i < y.size(); ++i) CHECK(std::fabs(y[i] - wanted[i]) < 1e-4f);
-}
-
-}  // namespace
+using imported::check_near, imported::run;
 
 TEST_CASE("a batch norm in training mode takes the statistics of its input") {
   const auto y = [](const names& out) {

@@ -15,13 +15,6 @@ using imported::run;
 
 namespace {
 
-std::string reals(const char* name, const std::vector<float>& values) {
-  message m;
-  m.text(1, name);
-  for (const float v : values) m.real(7, v);
-  return m.number(20, 6).bytes();
-}
-
 /// Tree 0: x0 <= 1 ? leaf 1 : (x1 <= 5 ? leaf 3 : leaf 4), where NaN goes the first way; tree 1: one leaf.
 names nodes(const dims& yes = {1, 0, 3, 0, 0, 0}) {
   message modes;
@@ -33,7 +26,7 @@ names nodes(const dims& yes = {1, 0, 3, 0, 0, 0}) {
           attribute("nodes_truenodeids", yes),
           attribute("nodes_falsenodeids", dims{2, 0, 4, 0, 0, 0}),
           attribute("nodes_missing_value_tracks_true", dims{1, 0, 0, 0, 0, 0}),
-          reals("nodes_values", {1, 0, 5, 0, 0, 0}),
+          attribute_reals("nodes_values", {1, 0, 5, 0, 0, 0}),
           modes.number(20, 8).bytes()};
 }
 
@@ -43,7 +36,7 @@ names with(names all, const names& more) {
 }
 
 const names targets{attribute("target_treeids", dims{0, 0, 0, 1}), attribute("target_nodeids", dims{1, 3, 4, 0}),
-                    attribute("target_ids", dims{0, 0, 0, 0}), reals("target_weights", {10, 20, 30, 1})};
+                    attribute("target_ids", dims{0, 0, 0, 0}), attribute_reals("target_weights", {10, 20, 30, 1})};
 
 }  // namespace
 
@@ -56,14 +49,14 @@ TEST_CASE("trees of different depth add up") {
         .y;
   };
   CHECK(y({}) == std::vector<float>{11, 21, 31, 11});
-  CHECK(y({reals("base_values", {100}), attribute_text("aggregate_function", "MAX")}) ==
+  CHECK(y({attribute_reals("base_values", {100}), attribute_text("aggregate_function", "MAX")}) ==
         std::vector<float>{110, 120, 130, 110});
 }
 
 TEST_CASE("one score for two labels speaks for the second") {
   const auto y = [](const char* output, const std::vector<float>& weights) {
     const names classes{attribute("class_treeids", dims{0, 0, 0}), attribute("class_nodeids", dims{1, 3, 4}),
-                        attribute("class_ids", dims{0, 0, 0}), reals("class_weights", weights),
+                        attribute("class_ids", dims{0, 0, 0}), attribute_reals("class_weights", weights),
                         attribute("classlabels_int64s", dims{7, 8})};
     return run(model(graph(
                    {{node("TreeEnsembleClassifier", {"x"}, {"label", "score"}, with(nodes(), classes), "ai.onnx.ml"),
