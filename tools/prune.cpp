@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -107,10 +108,14 @@ void join(const prune_command& c) {
   for (const std::string& text : c.join) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos) throw problem{"a level is given as SHARE=FILE", text, "e.g. 0.5=small.dsmm", 2};
+    char* end = nullptr;
+    const float share = std::strtof(text.c_str(), &end);
+    if (end != text.c_str() + equals || !(share > 0 && share < 1))
+      throw problem{"the share of a level lies between 0 and 1", text, "e.g. 0.5=small.dsmm", 2};
     const std::string path = text.substr(equals + 1);
     files.push_back(need(owned_model::open(path.c_str()), path));
     const model& level = *files.back();
-    levels.push_back({static_cast<float>(number_of(text.substr(0, equals))), level, prefix_pieces(*large, level)});
+    levels.push_back({share, level, prefix_pieces(*large, level)});
     apart += level.file().size();
   }
   const file_bytes bytes = need(join_levels(*large, 1.0f, levels), c.output);

@@ -19,12 +19,6 @@ namespace {
 
 using bytes = golden::guarded<std::uint8_t>;
 
-void fill(bytes& t, std::uint64_t seed) {
-  const auto v = golden::random_u8(t.buffer.size(), seed);
-  t.buffer = v;
-  t.view.data = t.buffer.data() + t.row + t.view.pixel;
-}
-
 }  // namespace
 
 TEST_CASE("every variant adds as generic does: lengths, gates, factors, in place") {
@@ -37,8 +31,8 @@ TEST_CASE("every variant adds as generic does: lengths, gates, factors, in place
         const dsmm::extents shape{2, 3, channels}, shape_b = gate ? dsmm::extents{1, 1, channels} : shape;
         const std::int32_t pixel = channels % 2 == 0 ? channels : (channels + 3) / 4 * 4;
         bytes a(shape, pixel, 0), b(shape_b, pixel, 0), y(shape, pixel, 99);
-        fill(a, random.u32());
-        fill(b, random.u32());
+        a.randomize(random.u32());
+        b.randomize(random.u32());
         const auto below = [&](std::uint32_t n) { return static_cast<std::int32_t>(random.below(n)); };
         k::add_factors f{below(4'208'000), below(4'208'000), below(256), below(256), below(256), 0};
         if (below(4) == 0) f.a >>= below(20), f.b >>= below(20);

@@ -17,12 +17,6 @@ namespace {
 
 using bytes = golden::guarded<std::uint8_t>;
 
-void fill(bytes& t, std::uint64_t seed) {
-  const auto v = golden::random_u8(t.buffer.size(), seed);
-  t.buffer = v;
-  t.view.data = t.buffer.data() + t.row + t.view.pixel;
-}
-
 const dsmm::extents shapes[] = {{1, 1, 1}, {3, 5, 7}, {2, 9, 16}, {4, 1, 33}};
 
 }  // namespace
@@ -38,8 +32,8 @@ TEST_CASE("add and mul: exact for equal shapes, broadcast, dense and padded memo
             const std::int32_t pixel = wide ? (shape.c + 3) / 4 * 4 : shape.c;
             const dsmm::extents shape_b = same ? shape : dsmm::extents{1, 1, shape.c};
             bytes a(shape, pixel, 0), b(shape_b, pixel, 0), sum(shape, pixel, 99), product(shape, pixel, 99);
-            fill(a, 1);
-            fill(b, 2);
+            a.randomize(1);
+            b.randomize(2);
             k::add_factors add;
             k::mul_factors mul;
             REQUIRE(k::make_add_factors({qa.scale * gain, 7}, qb, qy, relu, add));

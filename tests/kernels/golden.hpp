@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -82,6 +83,12 @@ struct guarded {
         for (std::ptrdiff_t c = view.shape.c; c < view.pixel; ++c)
           if (view.at(y, x)[c] != value) return false;
     return true;
+  }
+
+  /// Random bytes everywhere, halo and padding included.
+  void randomize(std::uint64_t seed) requires std::same_as<T, std::uint8_t> {
+    buffer = random_u8(buffer.size(), seed);
+    view.data = buffer.data() + row + view.pixel;
   }
 
   T guard;

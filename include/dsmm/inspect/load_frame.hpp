@@ -11,6 +11,7 @@
 #include "dsmm/inspect/frame_view.hpp"
 #include "dsmm/kernels/camera_rows.hpp"
 #include "dsmm/kernels/resize_taps.hpp"
+#include "dsmm/kernels/resize_u8/generic.hpp"
 
 /// From a camera's memory to a model's input.
 namespace dsmm::inline DSMM_ABI {
@@ -121,12 +122,8 @@ inline void load_frame_scaled(const frame_view& frame, pixel_format channels,
       row_part(frame, channels, row.low, even, n, depth, depth, above);
       row_part(frame, channels, row.high, even, n, depth, depth, below);
       const std::int32_t left = (column.low - even) * depth, right = (column.high - even) * depth;
-      for (std::int32_t c = 0; c < depth; ++c) {
-        const std::int32_t top = above[left + c] * (2048 - column.weight) + above[right + c] * column.weight;
-        const std::int32_t bottom = below[left + c] * (2048 - column.weight) + below[right + c] * column.weight;
-        input.at(oy, ox)[c] =
-            static_cast<std::uint8_t>((top * (2048 - row.weight) + bottom * row.weight + (1 << 21)) >> 22);
-      }
+      kernels::resize_u8_impl::blend({above + left, above + right, below + left, below + right}, row, column,
+                                     input.at(oy, ox), depth);
     }
   }
 }

@@ -16,7 +16,7 @@
 /// add up 256 products without a rounding, as 256 * 255^2 < 2^24.
 namespace dsmm::inline DSMM_ABI::kernels::nd::matmul_integer_impl {
 
-/// x[i] - zeros[i % 0 or 1 step] as f32.
+/// x[first + i] less its zero point as f32; step 0: one zero point for all, 1: one for each.
 inline void widen(const view& x, std::int64_t first, std::int64_t n, const std::int32_t* zeros, std::ptrdiff_t step,
                   float* to) noexcept {
   const auto each = [&](const auto* from) {
@@ -44,14 +44,14 @@ public:
         tile_(gemm_kernel_for(c.level)),
         a_(c.in[0], false),
         b_(c.in[1], false),
-        left_(batches_of(c.in[0])),
+        left_(matmul_impl::batches(c.in[0])),
         wide_(reinterpret_cast<float*>(memory)),
         packed_(wide_ + c.in[0].count()) {}
 
   static std::size_t bytes(const call& c) noexcept {
     const matmul_impl::matrix a(c.in[0], false);
     const std::int64_t packed = gemm_packed_rows(gemm_kernel_for(c.level), a.rows, a.columns);
-    return static_cast<std::size_t>(c.in[0].count() + batches_of(c.in[0]) * packed) * sizeof(float);
+    return static_cast<std::size_t>(c.in[0].count() + matmul_impl::batches(c.in[0]) * packed) * sizeof(float);
   }
 
   /// done(row of y, first column, columns)  called for each finished piece of y's rows, which then are s32.
@@ -71,8 +71,6 @@ public:
 
 private:
   static constexpr std::int64_t most_rows = 112;  ///< of a task: 28 KB of sums
-
-  static std::int64_t batches_of(const view& x) noexcept { return matmul_impl::batches(x); }
 
   void pack_left() noexcept {
     const std::int64_t m = a_.rows, k = a_.columns, packed = gemm_packed_rows(tile_, m, k);

@@ -17,13 +17,13 @@ using taps = resize_impl::tap<std::int32_t>;
 /// The four pixels around a position.
 struct corners {
   const std::uint8_t *a, *b, *c, *d;  ///< above left and right, below left and right
-
-  [[gnu::always_inline]] corners(const tensor_view<const std::uint8_t>& x, const taps& row, const taps& column) noexcept
-      : a(x.at(row.low, column.low)),
-        b(x.at(row.low, column.high)),
-        c(x.at(row.high, column.low)),
-        d(x.at(row.high, column.high)) {}
 };
+
+[[gnu::always_inline]] inline corners corners_of(const tensor_view<const std::uint8_t>& x, const taps& row,
+                                                 const taps& column) noexcept {
+  return {x.at(row.low, column.low), x.at(row.low, column.high), x.at(row.high, column.low),
+          x.at(row.high, column.high)};
+}
 
 /// Channels [0, count) of one pixel.
 [[gnu::always_inline]] inline void blend(const corners& x, const taps& row, const taps& column, std::uint8_t* y,
@@ -46,7 +46,7 @@ struct generic {
           x.shape, y.shape, y_begin, y_end, resize_impl::tap_u8,
           [ x, y, zero_point ](std::int32_t oy, std::int32_t ox, const taps& row, const taps& column)
               __attribute__((always_inline)) {
-                blend(corners(x, row, column), row, column, y.at(oy, ox), y.shape.c);
+                blend(corners_of(x, row, column), row, column, y.at(oy, ox), y.shape.c);
                 pad_channels(y, y.at(oy, ox), zero_point);
               });
     });

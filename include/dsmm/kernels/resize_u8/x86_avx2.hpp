@@ -29,7 +29,7 @@ struct x86_avx2 {
         const taps row = resize_impl::tap_u8(oy, x.shape.h, y.shape.h);
         for (std::int32_t i = 0; i < count; ++i) {
           std::uint8_t* const to = y.at(oy, first + i);
-          pixel(corners(x, row, columns[i]), row, columns[i], to, y.shape.c);
+          pixel(corners_of(x, row, columns[i]), row, columns[i], to, y.shape.c);
           pad_channels(y, to, zero_point);
         }
       }
