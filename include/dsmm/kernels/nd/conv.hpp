@@ -24,7 +24,8 @@ namespace conv_impl {
 
 /// Rows of a task: enough tasks to share out small pictures, few enough that packing columns again stays cheap.
 inline std::int64_t task_rows(const conv_shape& s, const gemm_kernel& v) noexcept {
-  const std::int64_t column_tasks = s.batch * s.groups * ((s.window.outputs() + gemm_columns - 1) / gemm_columns);
+  const std::int64_t width = gemm_columns_of(s.depth());
+  const std::int64_t column_tasks = s.batch * s.groups * ((s.window.outputs() + width - 1) / width);
   if (column_tasks >= 8) return s.out_channels;
   const std::int64_t pieces = std::min<std::int64_t>(8 / column_tasks, (s.out_channels + 63) / 64);
   return (s.out_channels / pieces + v.rows) / v.rows * v.rows;
@@ -50,8 +51,8 @@ inline float* write_columns(const call& c, const conv_shape& s, const gemm_kerne
 /// `weights` from nd_conv_pack(), `scratch` as nd_conv_scratch() asks for.
 inline void dense(const call& c, const conv_shape& s, const float* weights, float* scratch) noexcept {
   const gemm_kernel& v = gemm_kernel_for(c.level);
-  const std::int64_t outputs = s.window.outputs(), depth = s.depth(),
-                     columns = (outputs + gemm_columns - 1) / gemm_columns;
+  const std::int64_t outputs = s.window.outputs(), depth = s.depth(), width = gemm_columns_of(depth),
+                     columns = (outputs + width - 1) / width;
   const std::int64_t rows = task_rows(s, v), row_tasks = (s.out_channels + rows - 1) / rows;
   const std::int64_t packed = gemm_packed_rows(v, s.out_channels, depth);
   const bool in_place = s.window.pointwise();  // rows of x are panels already, all but the last
@@ -60,14 +61,14 @@ inline void dense(const call& c, const conv_shape& s, const float* weights, floa
   const conv_epilogue_kernel ending = conv_epilogue_for(c.level);
   const std::int64_t tasks = s.batch * s.groups * columns * row_tasks;
   for_runs(c.exec, tasks, 1, [&](std::int64_t t, std::int64_t) {
-    const std::int64_t row = t % row_tasks * rows, column = t / row_tasks % columns * gemm_columns;
+    const std::int64_t row = t % row_tasks * rows, column = t / row_tasks % columns * width;
     const std::int64_t group = t / (row_tasks * columns) % s.groups, batch = t / (row_tasks * columns * s.groups);
     const float* const x = c.in[0].as<const float>() + (batch * s.groups + group) * s.in_channels * s.window.inputs();
     const std::int64_t first = (batch * s.groups + group) * s.out_channels;
     float* const y = c.out[0].as<float>() + first * outputs;
     gemm(
         v, weights + group * packed, row, std::min(row + rows, s.out_channels), column,
-        std::min(column + gemm_columns, outputs), depth, y, outputs,
+        std::min(column + width, outputs), depth, y, outputs,
         [&](std::int64_t k0, std::int64_t steps, std::int64_t n, std::int64_t count, float* to) -> gemm_panel {
           if (in_place && count == v.columns) return {x + k0 * outputs + n, outputs};
           if (written != nullptr)

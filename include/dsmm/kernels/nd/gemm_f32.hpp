@@ -29,7 +29,13 @@ const gemm_kernel& gemm_kernel_for(isa level) noexcept;
 
 /// Steps of k whose columns are packed at once, and columns of a task: 64 KiB of packed columns lie on the stack and
 /// stay in the second cache, a panel of them in the first, while all rows pass by.
-inline constexpr std::int64_t gemm_depth = 256, gemm_columns = 64;
+inline constexpr std::int64_t gemm_depth = 256, gemm_columns = 64, gemm_most_columns = 512;
+
+/// Columns of a task when k is short: half a first cache of them, so that few rows of c are written at a time, each far
+/// enough for the machine to fetch ahead (16 -> 96 channels of 112 x 112: 0.67 ms, 0.89 with 64; Sapphire Rapids).
+inline std::int64_t gemm_columns_of(std::int64_t k) noexcept {
+  return std::clamp(8192 / std::max<std::int64_t>(k, 1) / 64 * 64, gemm_columns, gemm_most_columns);
+}
 
 /// Floats that gemm_pack_rows() writes for m rows of depth k.
 inline std::int64_t gemm_packed_rows(const gemm_kernel& v, std::int64_t m, std::int64_t k) noexcept {
@@ -68,15 +74,16 @@ void gemm(const gemm_kernel& v, const float* packed_rows, std::int64_t m0, std::
           std::int64_t n1, std::int64_t k, float* c, std::ptrdiff_t ldc, const Columns& columns,
           const Finish& finish) noexcept {
   alignas(64) float block[gemm_depth * gemm_columns];
-  for (std::int64_t n = n0; n < n1; n += gemm_columns) {
-    const std::int64_t width = std::min(gemm_columns, n1 - n);
+  const std::int64_t most = gemm_columns_of(k);
+  for (std::int64_t n = n0; n < n1; n += most) {
+    const std::int64_t width = std::min(most, n1 - n);
     std::int64_t k0 = 0;
     do {
       const std::int64_t steps = std::min(gemm_depth, k - k0);
       const bool last = k0 + steps >= k;
-      gemm_panel panels[gemm_columns / 16];
+      gemm_panel panels[gemm_most_columns / 16];
       for (std::int64_t j = 0, p = 0; j < width; j += v.columns, ++p)
-        panels[p] = columns(k0, steps, n + j, std::min(v.columns, width - j), block + p * gemm_depth * v.columns);
+        panels[p] = columns(k0, steps, n + j, std::min(v.columns, width - j), block + p * steps * v.columns);
       for (std::int64_t m = m0; m < m1; m += v.rows) {
         const std::int64_t rows = std::min(v.rows, m1 - m);
         const float* const a = packed_rows + m * k + k0 * v.rows;
