@@ -141,6 +141,24 @@ TEST_CASE("dsmminfer: a change of caps that the model accepts goes through") {
   CHECK(through(h.get(), filled(64 * 48 * 4, 102)).score == doctest::Approx(0.4));
 }
 
+TEST_CASE("dsmminfer: frames as cameras send them, NV12 and Bayer mosaics, are judged without conversion") {
+  const model_file model(double_of(64, 48));
+  for (const char* caps : {"video/x-raw,format=NV12,width=64,height=48,framerate=25/1",
+                           "video/x-bayer,format=rggb,width=64,height=48,framerate=25/1"}) {
+    const harness h = make_harness(model.path(), "GRAY8", 64, 48);
+    gst_harness_set_src_caps_str(h.get(), caps);
+    GstCaps* const wanted = gst_caps_from_string(caps);
+    GstCaps* const offered = gst_pad_peer_query_caps(h->srcpad, wanted);
+    CHECK_FALSE(gst_caps_is_empty(offered));
+    gst_caps_unref(offered);
+    gst_caps_unref(wanted);
+    CHECK(through(h.get(), filled(64 * 48 * 3 / 2, 51)).score == doctest::Approx(0.2));
+    const gst::frame_result cut = through(h.get(), filled(64 * 47, 51));
+    CHECK(cut.verdict == verdict::unknown);
+    CHECK(cut.reason == reason::integrity);
+  }
+}
+
 TEST_CASE("dsmminfer: without a usable model it does not start, and says why") {
   start_with_double();
   const model_file damaged("nonsense"), cut("double 3");

@@ -75,17 +75,19 @@ TEST_CASE("packed formats keep their colours, padded rows, either order; grey by
 TEST_CASE("nv12 is within a step of the matrices in double, clamped, for odd sizes and wide pictures") {
   constexpr std::int32_t w = 131, h = 5;
   const bytes y = noise(140 * h), uv = noise(140 * 3);
-  for (const bool hd : {false, true}) {
-    const frame_view f{y.data(), w, h, 140, pixel_format::nv12, uv.data(), 140, hd};
+  for (const int kind : {0, 1, 2, 3}) {
+    const bool hd = (kind & 1) != 0, full = (kind & 2) != 0;
+    const frame_view f{y.data(), w, h, 140, pixel_format::nv12, uv.data(), 140, hd, full};
     REQUIRE(f.complete());
     const bytes rgb = loaded(f, 3), grey = loaded(f, 1);
     const double kr = hd ? 0.2126 : 0.299, kb = hd ? 0.0722 : 0.114, kg = 1 - kr - kb;
+    const double black = full ? 0 : 16, luma_span = full ? 255 : 219, chroma_span = full ? 255 : 224;
     double worst = 0;
     for (std::int32_t r = 0; r < h; ++r)
       for (std::int32_t c = 0; c < w; ++c) {
-        const double luma = (y[static_cast<std::size_t>(r * 140 + c)] - 16) / 219.0;
+        const double luma = (y[static_cast<std::size_t>(r * 140 + c)] - black) / luma_span;
         const auto pair = static_cast<std::size_t>(r / 2 * 140 + c / 2 * 2);
-        const double pb = (uv[pair] - 128) / 224.0, pr = (uv[pair + 1] - 128) / 224.0;
+        const double pb = (uv[pair] - 128) / chroma_span, pr = (uv[pair + 1] - 128) / chroma_span;
         const double red = luma + 2 * (1 - kr) * pr, blue = luma + 2 * (1 - kb) * pb;
         const double wanted[] = {red, (luma - kr * red - kb * blue) / kg, blue};
         const auto at = static_cast<std::size_t>(r * w + c);

@@ -7,13 +7,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "dsmm/config.hpp"
 #include "dsmm/explain/canvas.hpp"
 #include "dsmm/inspect/frame_view.hpp"
 
-/// Caps of the pictures that dsmm reads and paints on.
-#define DSMM_GST_VIDEO_CAPS GST_VIDEO_CAPS_MAKE("{ GRAY8, BGR, RGB, BGRx, RGBx }")
+/// Caps of the pictures that dsmm paints on, and of those that it reads.
+#define DSMM_GST_PAINT_CAPS GST_VIDEO_CAPS_MAKE("{ GRAY8, BGR, RGB, BGRx, RGBx }")
+#define DSMM_GST_CAMERA_CAPS                                                                     \
+  GST_VIDEO_CAPS_MAKE("{ GRAY8, BGR, RGB, BGRx, RGBx, NV12 }")                                   \
+  "; video/x-bayer, format = (string) { rggb, bggr, grbg, gbrg }, width = " GST_VIDEO_SIZE_RANGE \
+  ", height = " GST_VIDEO_SIZE_RANGE ", framerate = " GST_VIDEO_FPS_RANGE
 
 namespace dsmm::inline DSMM_ABI::gst {
 
@@ -24,9 +30,49 @@ inline std::optional<pixel_format> pixel_format_of(GstVideoFormat format) noexce
     case GST_VIDEO_FORMAT_RGB: return pixel_format::rgb;
     case GST_VIDEO_FORMAT_BGRx: return pixel_format::bgrx;
     case GST_VIDEO_FORMAT_RGBx: return pixel_format::rgbx;
+    case GST_VIDEO_FORMAT_NV12: return pixel_format::nv12;
     default: return std::nullopt;
   }
 }
+
+/// What caps say of a picture.
+struct frame_format {
+  GstVideoInfo info;  ///< a Bayer mosaic counts as grey: GStreamer lays out both alike
+  pixel_format pixels;
+
+  /// Nothing for formats that dsmm does not read.
+  static std::optional<frame_format> from(const GstCaps* caps) noexcept {
+    frame_format f{};
+    if (gst_caps_is_empty(caps)) return std::nullopt;
+    const GstStructure* const fields = gst_caps_get_structure(caps, 0);
+    if (gst_structure_has_name(fields, "video/x-bayer")) return f.set_bayer(fields) ? std::optional(f) : std::nullopt;
+    if (!gst_video_info_from_caps(&f.info, caps)) return std::nullopt;
+    const std::optional<pixel_format> pixels = pixel_format_of(GST_VIDEO_INFO_FORMAT(&f.info));
+    if (!pixels) return std::nullopt;
+    f.pixels = *pixels;
+    return f;
+  }
+
+private:
+  bool set_bayer(const GstStructure* fields) noexcept {
+    static constexpr std::pair<std::string_view, pixel_format> phases[] = {{"rggb", pixel_format::bayer_rggb},
+                                                                           {"bggr", pixel_format::bayer_bggr},
+                                                                           {"grbg", pixel_format::bayer_grbg},
+                                                                           {"gbrg", pixel_format::bayer_gbrg}};
+    const char* const name = gst_structure_get_string(fields, "format");
+    gint width = 0, height = 0;
+    if (name == nullptr || !gst_structure_get_int(fields, "width", &width) ||
+        !gst_structure_get_int(fields, "height", &height) || width <= 0 || height <= 0)
+      return false;
+    for (const auto& [phase, format] : phases)
+      if (phase == name) {
+        pixels = format;
+        return gst_video_info_set_format(&info, GST_VIDEO_FORMAT_GRAY8, static_cast<guint>(width),
+                                         static_cast<guint>(height)) != FALSE;
+      }
+    return false;
+  }
+};
 
 constexpr pixel_order order_of(pixel_format format) noexcept {
   switch (format) {
@@ -43,15 +89,25 @@ constexpr pixel_order order_of(pixel_format format) noexcept {
 /// than its picture, or whose meta contradicts the caps, counts as damaged and gives no picture.
 class mapped_frame {
 public:
-  mapped_frame(GstBuffer* buffer, const GstVideoInfo& info, GstMapFlags access) noexcept {
-    const std::optional<pixel_format> format = pixel_format_of(GST_VIDEO_INFO_FORMAT(&info));
-    if (!format || !meta_agrees(buffer, info)) return;
+  mapped_frame(GstBuffer* buffer, const frame_format& format, GstMapFlags access) noexcept {
+    const GstVideoInfo& info = format.info;
+    if (!meta_agrees(buffer, info)) return;
     mapped_ = gst_video_frame_map(&frame_, const_cast<GstVideoInfo*>(&info), buffer, access) != FALSE;
     if (!mapped_) return;
     data_ = static_cast<std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame_, 0));
     view_ = {data_, GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info), GST_VIDEO_FRAME_PLANE_STRIDE(&frame_, 0),
-             *format};
-    whole_ = complete();
+             format.pixels};
+    if (format.pixels == pixel_format::nv12) {
+      view_.chroma = static_cast<const std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame_, 1));
+      view_.chroma_stride = GST_VIDEO_FRAME_PLANE_STRIDE(&frame_, 1);
+      view_.hd_colours = info.colorimetry.matrix == GST_VIDEO_COLOR_MATRIX_BT709;
+      view_.full_range = info.colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255;
+    }
+    whole_ =
+        view_.complete() &&
+        complete(0, data_, view_.stride, view_.height, std::ptrdiff_t{view_.width} * bytes_per_pixel(view_.format)) &&
+        (view_.chroma == nullptr || complete(1, view_.chroma, view_.chroma_stride, (view_.height + 1) / 2,
+                                             (std::ptrdiff_t{view_.width} + 1) / 2 * 2));
   }
   mapped_frame(const mapped_frame&) = delete;
   mapped_frame& operator=(const mapped_frame&) = delete;
@@ -69,16 +125,18 @@ public:
 private:
   static bool meta_agrees(GstBuffer* buffer, const GstVideoInfo& info) noexcept {
     const GstVideoMeta* const meta = gst_buffer_get_video_meta(buffer);
-    return meta == nullptr || (meta->n_planes == 1 && meta->format == GST_VIDEO_INFO_FORMAT(&info) &&
-                               meta->width == static_cast<guint>(GST_VIDEO_INFO_WIDTH(&info)) &&
-                               meta->height == static_cast<guint>(GST_VIDEO_INFO_HEIGHT(&info)));
+    return meta == nullptr ||
+           (meta->n_planes == GST_VIDEO_INFO_N_PLANES(&info) && meta->format == GST_VIDEO_INFO_FORMAT(&info) &&
+            meta->width == static_cast<guint>(GST_VIDEO_INFO_WIDTH(&info)) &&
+            meta->height == static_cast<guint>(GST_VIDEO_INFO_HEIGHT(&info)));
   }
-  /// GStreamer checks the size against the caps only where there is no video meta.
-  bool complete() const noexcept {
-    const std::ptrdiff_t row = std::ptrdiff_t{view_.width} * bytes_per_pixel(view_.format);
-    const GstMapInfo& map = frame_.map[0];
-    const std::ptrdiff_t there = static_cast<std::ptrdiff_t>(map.size) - (data_ - map.data);
-    return view_.height > 0 && view_.stride >= row && view_.stride * (view_.height - 1) + row <= there;
+  /// Whether a plane's rows lie in its memory: GStreamer checks the size against the caps only where there is no video
+  /// meta, and then all planes are one piece.
+  bool complete(guint plane, const std::uint8_t* data, std::ptrdiff_t stride, std::int32_t rows,
+                std::ptrdiff_t row) const noexcept {
+    const GstMapInfo& map = frame_.map[frame_.meta != nullptr ? plane : 0];
+    const std::ptrdiff_t there = static_cast<std::ptrdiff_t>(map.size) - (data - map.data);
+    return rows > 0 && stride >= row && data >= map.data && stride * (rows - 1) + row <= there;
   }
 
   GstVideoFrame frame_{};

@@ -77,10 +77,11 @@ inline std::span<const property<fuse>> fuse::properties() {
 }
 
 inline void fuse::describe(GstElementClass* klass) {
+  static constexpr const char* pictures = "video/x-raw(ANY); video/x-bayer";  // never looked at
   static GstStaticPadTemplate video =
-      GST_STATIC_PAD_TEMPLATE("video", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-raw(ANY)"));
+      GST_STATIC_PAD_TEMPLATE("video", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(pictures));
   static GstStaticPadTemplate source =
-      GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-raw(ANY)"));
+      GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(pictures));
   static GstStaticPadTemplate sensor =
       GST_STATIC_PAD_TEMPLATE("sensor_%u", GST_PAD_SINK, GST_PAD_REQUEST, GST_STATIC_CAPS(sensor_caps_text));
   gst_element_class_add_static_pad_template(klass, &video);

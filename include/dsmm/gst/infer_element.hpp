@@ -99,7 +99,7 @@ private:
   std::optional<stream_contract> contract_;  // set by start(), read by the loader
   model_loader<inspector> loader_;
   std::atomic<bool> running_{false};
-  GstVideoInfo info_{};
+  frame_format format_{};
   std::uint64_t next_id_ = 0;
   transition_messages messages_;
   message_limit warnings_{1};
@@ -113,9 +113,9 @@ private:
 template <class Policy>
 void basic_infer<Policy>::describe(base_class* klass) {
   static GstStaticPadTemplate sink =
-      GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(DSMM_GST_VIDEO_CAPS));
+      GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(DSMM_GST_CAMERA_CAPS));
   static GstStaticPadTemplate src =
-      GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(DSMM_GST_VIDEO_CAPS));
+      GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(DSMM_GST_CAMERA_CAPS));
   auto* const element_klass = GST_ELEMENT_CLASS(klass);
   gst_element_class_add_static_pad_template(element_klass, &sink);
   gst_element_class_add_static_pad_template(element_klass, &src);
@@ -233,8 +233,8 @@ void basic_infer<Policy>::take_over(const frame_place& at) {
 
 template <class Policy>
 gboolean basic_infer<Policy>::set_caps(GstCaps* in, GstCaps*) {
-  GstVideoInfo info;
-  if (!gst_video_info_from_caps(&info, in)) {
+  const std::optional<frame_format> format = frame_format::from(in);
+  if (!format) {
     GST_ELEMENT_ERROR(self_, STREAM, FORMAT,
                       ("The camera's picture format is not understood; put videoconvert before."),
                       ("caps %" GST_PTR_FORMAT, static_cast<void*>(in)));
@@ -242,15 +242,15 @@ gboolean basic_infer<Policy>::set_caps(GstCaps* in, GstCaps*) {
   }
   const std::int32_t width = model_->inspector->width(), height = model_->inspector->height();
   const bool any_size = width == 0 && height == 0;  // a model of sensors alone
-  if (!any_size && (GST_VIDEO_INFO_WIDTH(&info) != width || GST_VIDEO_INFO_HEIGHT(&info) != height)) {
+  if (!any_size && (GST_VIDEO_INFO_WIDTH(&format->info) != width || GST_VIDEO_INFO_HEIGHT(&format->info) != height)) {
     GST_ELEMENT_ERROR(self_, STREAM, FORMAT,
                       ("The model was made for %dx%d frames, these are %dx%d; set the camera, or use the model of this "
                        "camera.",
-                       width, height, GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info)),
+                       width, height, GST_VIDEO_INFO_WIDTH(&format->info), GST_VIDEO_INFO_HEIGHT(&format->info)),
                       ("model %s", model_->file.c_str()));
     return FALSE;
   }
-  info_ = info;
+  format_ = *format;
   live_.reset();
   return TRUE;
 }
@@ -337,7 +337,7 @@ frame_result basic_infer<Policy>::judge(GstBuffer* buffer, const frame_place& at
   const nanoseconds now = steady::now().time_since_epoch();
   const std::span<const sensor_span> sensors = Policy::sensors(buffer);
   inspector& judge = *model_->inspector;
-  const mapped_frame frame(buffer, info_, GST_MAP_READ);
+  const mapped_frame frame(buffer, format_, GST_MAP_READ);
   const typename Policy::context context{at.frame_id, now - age_of(at.running_time),
                                          !frame.whole() || GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_CORRUPTED)};
   // Without its picture the part is still told to the inspector: the sensor streams go on.
@@ -348,11 +348,12 @@ frame_result basic_infer<Policy>::judge(GstBuffer* buffer, const frame_place& at
   r.verdict = verdict::unknown;  // a buffer came, but not a picture
   r.reason = reason::integrity;
   if (warnings_.allow(now))
-    GST_ELEMENT_WARNING(self_, STREAM, DECODE,
-                        ("A frame was damaged and could not be inspected; check the camera's cable and bandwidth."),
-                        ("frame %" G_GUINT64_FORMAT ": %" G_GSIZE_FORMAT " bytes of %" G_GSIZE_FORMAT
-                         ", %" G_GUINT64_FORMAT " more not reported",
-                         at.frame_id, gst_buffer_get_size(buffer), GST_VIDEO_INFO_SIZE(&info_), warnings_.take_held()));
+    GST_ELEMENT_WARNING(
+        self_, STREAM, DECODE,
+        ("A frame was damaged and could not be inspected; check the camera's cable and bandwidth."),
+        ("frame %" G_GUINT64_FORMAT ": %" G_GSIZE_FORMAT " bytes of %" G_GSIZE_FORMAT ", %" G_GUINT64_FORMAT
+         " more not reported",
+         at.frame_id, gst_buffer_get_size(buffer), GST_VIDEO_INFO_SIZE(&format_.info), warnings_.take_held()));
   return r;
 }
 
@@ -371,7 +372,7 @@ GstFlowReturn basic_infer<Policy>::transform_ip(GstBuffer* buffer) {
                       ("buffer not writable"));
     return GST_FLOW_ERROR;
   }
-  attach_regions(buffer, GST_VIDEO_INFO_WIDTH(&info_), GST_VIDEO_INFO_HEIGHT(&info_), r);
+  attach_regions(buffer, GST_VIDEO_INFO_WIDTH(&format_.info), GST_VIDEO_INFO_HEIGHT(&format_.info), r);
   const steady::time_point end = steady::now();
   if (settings_.post_messages) messages_.report(element(), r, at, end.time_since_epoch());
   account(r, end - begin);

@@ -74,8 +74,8 @@ public:
     if (width_ == 0 || height_ == 0) return;  // a model of sensors alone
     GstCaps* answer = nullptr;
     gst_query_parse_caps_result(query, &answer);
-    GstCaps* const size =
-        gst_caps_new_simple("video/x-raw", "width", G_TYPE_INT, width_, "height", G_TYPE_INT, height_, nullptr);
+    GstCaps* const size = gst_caps_from_string("video/x-raw; video/x-bayer");
+    gst_caps_set_simple(size, "width", G_TYPE_INT, width_, "height", G_TYPE_INT, height_, nullptr);
     GstCaps* const narrowed = gst_caps_intersect_full(answer, size, GST_CAPS_INTERSECT_FIRST);
     gst_query_set_caps_result(query, narrowed);
     gst_caps_unref(narrowed);

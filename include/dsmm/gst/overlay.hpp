@@ -82,9 +82,9 @@ public:
 
   static void describe(base_class* klass) {
     static GstStaticPadTemplate sink =
-        GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(DSMM_GST_VIDEO_CAPS));
+        GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(DSMM_GST_PAINT_CAPS));
     static GstStaticPadTemplate src =
-        GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(DSMM_GST_VIDEO_CAPS));
+        GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(DSMM_GST_PAINT_CAPS));
     auto* const element_klass = GST_ELEMENT_CLASS(klass);
     gst_element_class_add_static_pad_template(element_klass, &sink);
     gst_element_class_add_static_pad_template(element_klass, &src);
@@ -100,7 +100,10 @@ public:
     gst_base_transform_set_qos_enabled(self, FALSE);
   }
 
-  gboolean set_caps(GstCaps* in, GstCaps*) { return gst_video_info_from_caps(&info_, in); }
+  gboolean set_caps(GstCaps* in, GstCaps*) {
+    format_ = frame_format::from(in);
+    return format_ ? TRUE : FALSE;
+  }
 
   gboolean propose_allocation(GstQuery* decide, GstQuery* query) {
     parent_class<overlay>->propose_allocation(self_, decide, query);
@@ -111,7 +114,7 @@ public:
   GstFlowReturn transform_ip(GstBuffer* buffer) {
     const std::optional<frame_result> r = read_result(buffer);
     if (!r) return GST_FLOW_OK;
-    mapped_frame frame(buffer, info_, GST_MAP_READWRITE);
+    mapped_frame frame(buffer, *format_, GST_MAP_READWRITE);
     if (!frame.whole()) return GST_FLOW_OK;
     const canvas on = frame.paint();
     if (show_map_) blend_heat(on, r->heat, static_cast<std::int32_t>(opacity_ * 255.0 + 0.5));
@@ -127,7 +130,7 @@ private:
   }
 
   GstBaseTransform* self_;
-  GstVideoInfo info_{};
+  std::optional<frame_format> format_;  // set before the first buffer
   std::atomic<bool> show_map_{true}, show_boxes_{true}, show_verdict_{true};
   std::atomic<double> opacity_{0.8};
   std::atomic<std::int32_t> scale_{0};

@@ -56,6 +56,9 @@ inline frame_health check_frame(const frame_view& frame) noexcept {
       sum += v;
     }
   }
+  for (std::int32_t y = 0; frame.chroma != nullptr && y < (frame.height + 1) / 2; ++y)
+    h.fingerprint = detail::fingerprint_row(frame.chroma + y * frame.chroma_stride,
+                                            static_cast<std::size_t>((frame.width + 1) / 2) * 2, ~h.fingerprint);
   if (count == 0) return h;
   h.mean = static_cast<std::uint8_t>(sum / count);
   const auto quantile = [&](std::uint32_t below) {

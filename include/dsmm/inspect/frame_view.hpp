@@ -42,6 +42,7 @@ struct frame_view {
   const std::uint8_t* chroma = nullptr;  ///< nv12: pairs of u and v, a row for two
   std::ptrdiff_t chroma_stride = 0;
   bool hd_colours = false;  ///< nv12: BT.709 instead of BT.601
+  bool full_range = false;  ///< nv12: luma and chroma of 0..255 instead of video range
 
   /// Whether rows are as long as the format needs, and all planes are there.
   constexpr bool complete() const noexcept {

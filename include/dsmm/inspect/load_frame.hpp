@@ -34,13 +34,17 @@ constexpr kernels::bayer_cell cell_of(pixel_format format) noexcept {
   }
 }
 
+constexpr const kernels::yuv_matrix& matrix_of(const frame_view& f) noexcept {
+  if (f.full_range) return f.hd_colours ? kernels::bt709_full : kernels::bt601_full;
+  return f.hd_colours ? kernels::bt709 : kernels::bt601;
+}
+
 /// Columns [first, first + n) of row y, first even and n at most 64.
 inline void colours(const frame_view& f, std::int32_t y, std::int32_t first, std::int32_t n, colour_run& out) noexcept {
   const std::uint8_t* const row = f.data + y * f.stride;
   const std::int32_t step = bytes_per_pixel(f.format);
   if (f.format == pixel_format::nv12) {
-    kernels::nv12_run(row + first, f.chroma + y / 2 * f.chroma_stride + first, n,
-                      f.hd_colours ? kernels::bt709 : kernels::bt601, out);
+    kernels::nv12_run(row + first, f.chroma + y / 2 * f.chroma_stride + first, n, matrix_of(f), out);
   } else if (step == 1 && f.format != pixel_format::gray8) {
     kernels::bayer_run(kernels::bayer_rows(f.data, f.stride, f.height, y), y, first, n, f.width, cell_of(f.format),
                        out);
@@ -61,7 +65,7 @@ inline void greys(const frame_view& f, std::int32_t y, std::int32_t first, std::
   if (f.format == pixel_format::gray8) {
     std::copy_n(row, n, out);
   } else if (f.format == pixel_format::nv12) {
-    for (std::int32_t i = 0; i < n; ++i) out[i] = kernels::grey_of_luma(row[i]);
+    for (std::int32_t i = 0; i < n; ++i) out[i] = kernels::grey_of_luma(row[i], matrix_of(f));
   } else {
     colour_run run;
     colours(f, y, first, n, run);
@@ -91,8 +95,9 @@ inline void row_part(const frame_view& f, pixel_format channels, std::int32_t y,
 }  // namespace load_frame_impl
 
 /// Copies a picture into a model's input of the same size: (H, W, 1) grey, or (H, W, 3) in the order of `channels`
-/// (bgr or rgb). Rows may be padded on both sides. A grey picture fills all three channels. NV12 is taken for video
-/// range; Bayer mosaics are demosaiced bilinearly. Cost: a pass over the picture; no memory.
+/// (bgr or rgb). Rows may be padded on both sides. A grey picture fills all three channels. NV12 is of the
+/// matrix and range that the view names; Bayer mosaics are demosaiced bilinearly. Cost: a pass over the picture; no
+/// memory.
 inline void load_frame(const frame_view& frame, pixel_format channels, tensor_view<std::uint8_t> input) noexcept {
   constexpr std::int32_t run = load_frame_impl::colour_run::length;
   const bool copied = frame.format == pixel_format::gray8 && input.shape.c == 1 && input.pixel == 1;

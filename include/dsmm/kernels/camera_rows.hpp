@@ -18,11 +18,14 @@ struct colour_run {
   std::array<std::uint8_t, length> red, green, blue;
 };
 
-/// Luma and chroma of video range (16..235, 16..240) to full range, in steps of 2^-8 (ITU-R BT.601-7, BT.709-6).
+/// Luma and chroma to red, green and blue of 0..255, in steps of 2^-8 (ITU-R BT.601-7, BT.709-6).
 struct yuv_matrix {
-  std::int32_t v_to_red, u_to_green, v_to_green, u_to_blue;
+  std::int32_t gain, black, v_to_red, u_to_green, v_to_green, u_to_blue;
 };
-inline constexpr yuv_matrix bt601{409, -100, -208, 516}, bt709{459, -55, -136, 541};
+/// Of video range (16..235, 16..240).
+inline constexpr yuv_matrix bt601{298, 16, 409, -100, -208, 516}, bt709{298, 16, 459, -55, -136, 541};
+/// Of full range (0..255), as cameras send that come from JPEG.
+inline constexpr yuv_matrix bt601_full{256, 0, 359, -88, -183, 454}, bt709_full{256, 0, 403, -48, -120, 475};
 
 namespace camera_impl {
 
@@ -32,9 +35,8 @@ constexpr std::uint8_t byte_of(std::int32_t v) noexcept {
 
 }  // namespace camera_impl
 
-/// The grey value of a luma of video range.
-constexpr std::uint8_t grey_of_luma(std::uint8_t y) noexcept {
-  return camera_impl::byte_of((298 * (y - 16) + 128) >> 8);
+constexpr std::uint8_t grey_of_luma(std::uint8_t y, const yuv_matrix& m) noexcept {
+  return camera_impl::byte_of((m.gain * (y - m.black) + 128) >> 8);
 }
 
 /// n pixels of a row of NV12. uv  the pair of the first pixel, which has an even column; each pair is for two pixels.
@@ -49,7 +51,7 @@ inline void nv12_run(const std::uint8_t* y, const std::uint8_t* uv, std::int32_t
   }
   kernels::with_avx2([&luma, &u, &v, &out, m = matrix ]() __attribute__((always_inline)) {
     for (std::size_t i = 0; i < colour_run::length; ++i) {
-      const std::int32_t c = 298 * (luma[i] - 16) + 128, d = u[i] - 128, e = v[i] - 128;
+      const std::int32_t c = m.gain * (luma[i] - m.black) + 128, d = u[i] - 128, e = v[i] - 128;
       out.red[i] = camera_impl::byte_of((c + m.v_to_red * e) >> 8);
       out.green[i] = camera_impl::byte_of((c + m.u_to_green * d + m.v_to_green * e) >> 8);
       out.blue[i] = camera_impl::byte_of((c + m.u_to_blue * d) >> 8);
