@@ -39,6 +39,31 @@ constexpr const kernels::yuv_matrix& matrix_of(const frame_view& f) noexcept {
   return f.hd_colours ? kernels::bt709 : kernels::bt601;
 }
 
+constexpr bool blue_first(pixel_format format) noexcept {
+  return format == pixel_format::bgr || format == pixel_format::bgrx;
+}
+
+/// Pixels of Step bytes, red or blue first; grey ones are all three colours.
+template <std::int32_t Step>
+[[gnu::always_inline]] inline void take_planes(const std::uint8_t* in, std::int32_t red, std::int32_t n,
+                                               colour_run& out) noexcept {
+  constexpr std::int32_t middle = Step == 1 ? 0 : 1, last = Step == 1 ? 0 : 2;
+  std::uint8_t *const low = (red == 0 ? out.red : out.blue).data(), *const mid = out.green.data(),
+                      *const high = (red == 0 ? out.blue : out.red).data();
+  for (std::int32_t i = 0; i < n; ++i) {
+    low[i] = in[i * Step];
+    mid[i] = in[i * Step + middle];
+    high[i] = in[i * Step + last];
+  }
+}
+
+/// Three planes to pixels of three bytes, Pixel bytes apart.
+template <std::int32_t Pixel>
+[[gnu::always_inline]] inline void put_pixels(const std::uint8_t* a, const std::uint8_t* b, const std::uint8_t* c,
+                                              std::int32_t n, std::uint8_t* to) noexcept {
+  for (std::int32_t i = 0; i < n; ++i) to[i * Pixel] = a[i], to[i * Pixel + 1] = b[i], to[i * Pixel + 2] = c[i];
+}
+
 /// Columns [first, first + n) of row y, first even and n at most 64.
 inline void colours(const frame_view& f, std::int32_t y, std::int32_t first, std::int32_t n, colour_run& out) noexcept {
   const std::uint8_t* const row = f.data + y * f.stride;
@@ -49,13 +74,13 @@ inline void colours(const frame_view& f, std::int32_t y, std::int32_t first, std
     kernels::bayer_run(kernels::bayer_rows(f.data, f.stride, f.height, y), y, first, n, f.width, cell_of(f.format),
                        out);
   } else {
-    const bool blue_first = f.format == pixel_format::bgr || f.format == pixel_format::bgrx;
-    const std::uint8_t* in = row + std::ptrdiff_t{first} * step;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i, in += step) {
-      out.red[i] = in[step == 1 ? 0 : blue_first ? 2 : 0];
-      out.green[i] = in[step == 1 ? 0 : 1];
-      out.blue[i] = in[step == 1 ? 0 : blue_first ? 0 : 2];
-    }
+    const std::int32_t red = blue_first(f.format) ? 2 : 0;
+    kernels::with_avx2([ in = row + std::ptrdiff_t{first} * step, step, n, red, to = &out ]()
+                           __attribute__((always_inline)) {
+                             if (step == 1) take_planes<1>(in, 0, n, *to);
+                             else if (step == 3) take_planes<3>(in, red, n, *to);
+                             else take_planes<4>(in, red, n, *to);
+                           });
   }
 }
 
@@ -65,11 +90,14 @@ inline void greys(const frame_view& f, std::int32_t y, std::int32_t first, std::
   if (f.format == pixel_format::gray8) {
     std::copy_n(row, n, out);
   } else if (f.format == pixel_format::nv12) {
-    for (std::int32_t i = 0; i < n; ++i) out[i] = kernels::grey_of_luma(row[i], matrix_of(f));
+    kernels::grey_run(row, n, matrix_of(f), out);
   } else {
     colour_run run;
     colours(f, y, first, n, run);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) out[i] = luma(run.red[i], run.green[i], run.blue[i]);
+    kernels::with_avx2([ n, out, r = run.red.data(), g = run.green.data(), b = run.blue.data() ]()
+                           __attribute__((always_inline)) {
+                             for (std::int32_t i = 0; i < n; ++i) out[i] = luma(r[i], g[i], b[i]);
+                           });
   }
 }
 
@@ -84,12 +112,14 @@ inline void row_part(const frame_view& f, pixel_format channels, std::int32_t y,
   }
   colour_run run;
   colours(f, y, first, n, run);
-  const auto &low = channels == pixel_format::bgr ? run.blue : run.red,
-             &high = channels == pixel_format::bgr ? run.red : run.blue;
-  for (std::int32_t i = 0; i < n; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    to[i * pixel] = low[at], to[i * pixel + 1] = run.green[at], to[i * pixel + 2] = high[at];
-  }
+  const bool swapped = channels == pixel_format::bgr;
+  kernels::with_avx2([
+    n, to, pixel, a = (swapped ? run.blue : run.red).data(), b = run.green.data(),
+    c = (swapped ? run.red : run.blue).data()
+  ]() __attribute__((always_inline)) {
+    if (pixel == 3) return put_pixels<3>(a, b, c, n, to);
+    for (std::int32_t i = 0; i < n; ++i) to[i * pixel] = a[i], to[i * pixel + 1] = b[i], to[i * pixel + 2] = c[i];
+  });
 }
 
 }  // namespace load_frame_impl

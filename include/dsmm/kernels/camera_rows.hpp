@@ -35,27 +35,33 @@ constexpr std::uint8_t byte_of(std::int32_t v) noexcept {
 
 }  // namespace camera_impl
 
-constexpr std::uint8_t grey_of_luma(std::uint8_t y, const yuv_matrix& m) noexcept {
-  return camera_impl::byte_of((m.gain * (y - m.black) + 128) >> 8);
+/// Grey values of n luma samples.
+inline void grey_run(const std::uint8_t* y, std::int32_t n, const yuv_matrix& matrix, std::uint8_t* grey) noexcept {
+  kernels::with_avx2([ y, n, m = matrix, grey ]() __attribute__((always_inline)) {
+    for (std::int32_t i = 0; i < n; ++i) grey[i] = camera_impl::byte_of((m.gain * (y[i] - m.black) + 128) >> 8);
+  });
 }
 
 /// n pixels of a row of NV12. uv  the pair of the first pixel, which has an even column; each pair is for two pixels.
 inline void nv12_run(const std::uint8_t* y, const std::uint8_t* uv, std::int32_t n, const yuv_matrix& matrix,
                      colour_run& out) noexcept {
-  std::array<std::int16_t, colour_run::length> luma{}, u{}, v{};
-  for (std::int32_t i = 0; i < n; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    luma[at] = y[i];
-    u[at] = uv[i / 2 * 2];
-    v[at] = uv[i / 2 * 2 + 1];
-  }
-  kernels::with_avx2([&luma, &u, &v, &out, m = matrix ]() __attribute__((always_inline)) {
-    for (std::size_t i = 0; i < colour_run::length; ++i) {
-      const std::int32_t c = m.gain * (luma[i] - m.black) + 128, d = u[i] - 128, e = v[i] - 128;
-      out.red[i] = camera_impl::byte_of((c + m.v_to_red * e) >> 8);
-      out.green[i] = camera_impl::byte_of((c + m.u_to_green * d + m.v_to_green * e) >> 8);
-      out.blue[i] = camera_impl::byte_of((c + m.u_to_blue * d) >> 8);
-    }
+  kernels::with_avx2([ y, uv, n, m = matrix, red = out.red.data(), green = out.green.data(),
+                       blue = out.blue.data() ]() __attribute__((always_inline)) {
+    const auto pixel = [=](std::int32_t i, std::int32_t r, std::int32_t g, std::int32_t b)
+        __attribute__((always_inline)) {
+      const std::int32_t c = m.gain * (y[i] - m.black) + 128;
+      red[i] = camera_impl::byte_of((c + r) >> 8);
+      green[i] = camera_impl::byte_of((c + g) >> 8);
+      blue[i] = camera_impl::byte_of((c + b) >> 8);
+    };
+    const auto pair = [=](std::int32_t i, std::int32_t count) __attribute__((always_inline)) {
+      const std::int32_t d = uv[i] - 128, e = uv[i + 1] - 128;
+      const std::int32_t r = m.v_to_red * e, g = m.u_to_green * d + m.v_to_green * e, b = m.u_to_blue * d;
+      pixel(i, r, g, b);
+      if (count == 2) pixel(i + 1, r, g, b);
+    };
+    for (std::int32_t i = 0; i < n / 2; ++i) pair(2 * i, 2);
+    if (n % 2 != 0) pair(n - 1, 1);
   });
 }
 
@@ -74,34 +80,52 @@ struct bayer_rows {
         below(data + (y + 1 < height ? y + 1 : std::max(height - 2, 0)) * stride) {}
 };
 
+namespace camera_impl {
+
+/// Three rows of a mosaic from the column before the first pixel on. odd  whether the row's own colour lies at odd
+/// pixels.
+[[gnu::always_inline]] inline void demosaic(const std::uint8_t* above, const std::uint8_t* row,
+                                            const std::uint8_t* below, std::int32_t n, std::int32_t odd,
+                                            std::uint8_t* __restrict own, std::uint8_t* __restrict other,
+                                            std::uint8_t* __restrict green) noexcept {
+  for (std::int32_t i = 0; i < n; ++i) {
+    const std::int32_t across = row[i] + row[i + 2], down = above[i + 1] + below[i + 1];
+    const std::int32_t corners = above[i] + above[i + 2] + below[i] + below[i + 2];
+    const auto here = static_cast<std::uint8_t>(((i & 1) ^ odd) - 1);  // a mask: a choice would stay a branch
+    const auto choose = [here](std::int32_t yes, std::int32_t no) {
+      return static_cast<std::uint8_t>((yes & here) | (no & ~here));
+    };
+    own[i] = choose(row[i + 1], (across + 1) >> 1);
+    other[i] = choose((corners + 2) >> 2, (down + 1) >> 1);
+    green[i] = choose((across + down + 2) >> 2, row[i + 1]);
+  }
+}
+
+}  // namespace camera_impl
+
 /// Columns [first, first + n) of row y of a mosaic `width` wide: each missing colour is the mean of its neighbours
 /// among the eight around, rounded up at one half (bilinear demosaicing).
 inline void bayer_run(const bayer_rows& rows, std::int32_t y, std::int32_t first, std::int32_t n, std::int32_t width,
                       bayer_cell cell, colour_run& out) noexcept {
-  constexpr std::size_t length = colour_run::length;
-  std::array<std::array<std::uint16_t, length + 2>, 3> t{};
-  const std::uint8_t* const from[] = {rows.above, rows.row, rows.below};
-  for (std::size_t r = 0; r < 3; ++r)
-    for (std::int32_t i = -1; i <= n; ++i) {
-      std::int32_t x = first + i;
-      if (x < 0) x = std::min(1, width - 1);
-      if (x >= width) x = std::max(width - 2, 0);
-      t[r][static_cast<std::size_t>(i + 1)] = from[r][x];
+  const std::uint8_t* from[] = {rows.above, rows.row, rows.below};
+  std::array<std::array<std::uint8_t, colour_run::length + 2>, 3> bordered;
+  for (std::size_t r = 0; r < 3; ++r) {
+    const std::uint8_t* const all = from[r];
+    if (first > 0 && first + n < width) {
+      from[r] = all + first - 1;
+    } else {
+      bordered[r][0] = all[first > 0 ? first - 1 : std::min(1, width - 1)];
+      std::copy_n(all + first, n, bordered[r].data() + 1);
+      bordered[r][static_cast<std::size_t>(n) + 1] = all[first + n < width ? first + n : std::max(width - 2, 0)];
+      from[r] = bordered[r].data();
     }
+  }
   const bool red_row = (y & 1) == cell.red_row;
-  const std::uint32_t site = static_cast<std::uint32_t>(red_row ? cell.red_column : 1 - cell.red_column);
-  auto &own = red_row ? out.red : out.blue, &other = red_row ? out.blue : out.red;
-  kernels::with_avx2([&t, &own, &other, &green = out.green,
-                      odd = site ^ (static_cast<std::uint32_t>(first) & 1u) ]() __attribute__((always_inline)) {
-    for (std::size_t i = 0; i < length; ++i) {
-      const std::uint32_t across = t[1][i] + t[1][i + 2], down = t[0][i + 1] + t[2][i + 1];
-      const std::uint32_t corners = t[0][i] + t[0][i + 2] + t[2][i] + t[2][i + 2], self = t[1][i + 1];
-      const bool here = (i & 1u) == odd;  // a site of this row's own colour
-      own[i] = static_cast<std::uint8_t>(here ? self : (across + 1) / 2);
-      other[i] = static_cast<std::uint8_t>(here ? (corners + 2) / 4 : (down + 1) / 2);
-      green[i] = static_cast<std::uint8_t>(here ? (across + down + 2) / 4 : self);
-    }
-  });
+  const std::int32_t site = red_row ? cell.red_column : 1 - cell.red_column;
+  kernels::with_avx2([
+    above = from[0], row = from[1], below = from[2], n, odd = site ^ (first & 1),
+    own = (red_row ? out.red : out.blue).data(), other = (red_row ? out.blue : out.red).data(), green = out.green.data()
+  ]() __attribute__((always_inline)) { camera_impl::demosaic(above, row, below, n, odd, own, other, green); });
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels
