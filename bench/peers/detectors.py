@@ -40,9 +40,26 @@ def yunet(out):
     return np.concatenate(scores), np.concatenate(boxes)
 
 
+def rfb_priors():
+    """(4420, 4) centre and size in 0..1 of the boxes that its regression starts from, on 320 x 240."""
+    rows = []
+    for stride, sizes in ((8, (10, 16, 24)), (16, (32, 48)), (32, (64, 96)), (64, (128, 192, 256))):
+        for row in range(-(-240 // stride)):
+            for column in range(-(-320 // stride)):
+                centre = ((column + 0.5) * stride / 320, (row + 0.5) * stride / 240)
+                rows += [(*centre, size / 320, size / 240) for size in sizes]
+    return np.clip(np.array(rows), 0, 1)
+
+
+RFB_PRIORS = rfb_priors()
+
+
 def rfb(out):
-    """scores (1, 4420, 2): background, face; boxes (1, 4420, 4): corners in 0..1."""
-    return out["scores"].reshape(-1, 2)[:, 1], out["boxes"].reshape(-1, 4)
+    """scores (1, 4420, 2): background, face; boxes (1, 4420, 4): shift and growth of the priors, not decoded."""
+    shift, growth = np.split(out["boxes"].reshape(-1, 4), 2, axis=1)
+    centre = RFB_PRIORS[:, :2] + 0.1 * shift * RFB_PRIORS[:, 2:]
+    half = np.exp(0.2 * growth) * RFB_PRIORS[:, 2:] / 2
+    return out["scores"].reshape(-1, 2)[:, 1], np.concatenate([centre - half, centre + half], 1)
 
 
 def fastest_det(out):

@@ -40,6 +40,21 @@ double error(const moment_matrix& m, const std::vector<double>& w, const std::ve
   return sum;
 }
 
+std::vector<double> times(const quantize_impl::moment_form& form, const std::vector<double>& v) {
+  std::vector<double> out(n, 0.0);
+  const double* const from = v.data();
+  double* const to = out.data();
+  form.multiply({&from, 1}, {&to, 1});
+  return out;
+}
+
+std::vector<double> slope_of(const quantize_impl::moment_form& form, const std::vector<double>& w,
+                             const std::vector<double>& step, const std::vector<std::int8_t>& codes) {
+  std::vector<double> e(n);
+  for (std::size_t k = 0; k < n; ++k) e[k] = codes[k] * step[k] - w[k];
+  return times(form, e);
+}
+
 }  // namespace
 
 TEST_CASE("rounding by moments beats the nearest codes, and descent leaves none that one move betters") {
@@ -54,12 +69,13 @@ TEST_CASE("rounding by moments beats the nearest codes, and descent leaves none 
     w[3] = 0.0;
     std::vector<std::int8_t> nearest(n), codes(n);
     for (std::size_t k = 0; k < n; ++k) nearest[k] = static_cast<std::int8_t>(std::nearbyint(w[k] / step[k]));
-    form.round(w, step, -8, 7, codes);
+    const quantize_impl::moment_form::row row{w, step, codes};
+    form.round({&row, 1}, -8, 7);
     const double babai = error(m, w, step, codes);
-    auto products = form.start(w, step, codes);
-    form.descend(w, step, -8, 7, 100, codes, products.slope);
-    const auto afresh = form.start(w, step, codes);
-    for (std::size_t k = 0; k < n; ++k) CHECK(products.slope[k] == doctest::Approx(afresh.slope[k]).epsilon(1e-9));
+    std::vector<double> slope = slope_of(form, w, step, codes);
+    form.descend(row, -8, 7, 100, slope);
+    const std::vector<double> afresh = slope_of(form, w, step, codes);
+    for (std::size_t k = 0; k < n; ++k) CHECK(slope[k] == doctest::Approx(afresh[k]).epsilon(1e-9));
     const double reached = error(m, w, step, codes);
     CHECK(babai < error(m, w, step, nearest));
     CHECK(reached <= babai + 1e-9);
@@ -79,9 +95,31 @@ TEST_CASE("the overlap gives the factor of least error") {
   std::vector<double> w(n), q(n);
   std::vector<std::int8_t> codes(n);
   for (std::size_t k = 0; k < n; ++k) codes[k] = static_cast<std::int8_t>(k % 5), q[k] = codes[k], w[k] = 1.5 * q[k];
-  auto products = form.start(w, std::vector<double>(n, 1.0), codes);
-  const auto p = form.overlap(q, products);
+  const std::vector<double> of_w = times(form, w);
+  std::vector<double> slope = slope_of(form, w, std::vector<double>(n, 1.0), codes);
+  const auto p = form.overlap(q, of_w, slope);
   CHECK(p.with_w / p.with_q == doctest::Approx(1.5));
-  form.scale_steps(products, 1.5);  // then q is w
-  for (const double v : products.slope) CHECK(std::abs(v) < 1e-6);
+  form.scale_steps(of_w, slope, 1.5);  // then q is w
+  for (const double v : slope) CHECK(std::abs(v) < 1e-6);
+}
+
+TEST_CASE("rows rounded together get the codes of each alone") {
+  const quantize_impl::moment_form form(correlated(), 0.01);
+  rng r(13);
+  constexpr std::size_t rows = 7;  // four and a rest
+  std::vector<std::vector<double>> w(rows, std::vector<double>(n)), step(rows);
+  std::vector<std::vector<std::int8_t>> codes(rows, std::vector<std::int8_t>(n));
+  std::vector<quantize_impl::moment_form::row> together;
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (double& v : w[i]) v = static_cast<double>(r.uniform(-0.8f, 0.8f));
+    step[i].assign(n, 0.1 + 0.01 * static_cast<double>(i));
+    together.push_back({w[i], step[i], codes[i]});
+  }
+  form.round(together, -8, 7);
+  for (std::size_t i = 0; i < rows; ++i) {
+    std::vector<std::int8_t> alone(n);
+    const quantize_impl::moment_form::row row{w[i], step[i], alone};
+    form.round({&row, 1}, -8, 7);
+    CHECK(alone == codes[i]);
+  }
 }

@@ -107,6 +107,22 @@ expect 0 'score.npy' run "$folder/half.dsmm" --input "image=$folder/small.npy" -
 expect 0 'score.npy' run "$nested" --level 0.5 --isa generic --input "image=$folder/small.npy" --output "$folder/level"
 cmp "$folder/alone/score.npy" "$folder/level/score.npy" || { echo "FAILED: a level is not its file"; failed=1; }
 
+# Files joined into one with levels give themselves back.
+expect 0 'joined.dsmm: 2 levels' prune "$nested" --join "0.5=$folder/half.dsmm" -o "$folder/joined.dsmm"
+expect 0 'level 0.5' prune "$folder/joined.dsmm" --extract 0.5 -o "$folder/again.dsmm"
+cmp "$folder/half.dsmm" "$folder/again.dsmm" || { echo "FAILED: a joined level is not its file"; failed=1; }
+expect 2 'no level 0.25' prune "$folder/joined.dsmm" --extract 0.25 -o "$folder/again.dsmm"
+expect 2 'given as SHARE=FILE (half.dsmm)' prune "$nested" --join half.dsmm -o "$folder/none.dsmm"
+for share in 0 1 -0.5 nan 0.5x ''; do
+  expect 2 'between 0 and 1' prune "$nested" "--join=$share=$folder/half.dsmm" -o "$folder/none.dsmm"
+done
+expect 2 'nothing to write' prune "$nested" --join "0.5=$folder/half.dsmm"
+expect 1 'no such file (.*none.dsmm)' prune "$nested" --join "0.5=$folder/none.dsmm" -o "$folder/none.dsmm"
+expect 1 'not a .dsmm file' prune "$nested" --join "0.5=$folder/text.dsmm" -o "$folder/none.dsmm"
+expect 1 'below that of the level before' prune "$nested" \
+  --join "0.25=$folder/half.dsmm,0.5=$folder/half.dsmm" -o "$folder/none.dsmm"
+[ ! -e "$folder/none.dsmm" ] || { echo "FAILED: a failed join left a file"; failed=1; }
+
 expect 0 'namespace part' emit "$model" --header "$folder/part.hpp"
 grep -q "$("${emulator[@]}" "$dsmm" info "$model" | grep -o 'identity [0-9a-f]*' | cut -d' ' -f2)" "$folder/part.hpp" || failed=1
 expect 0 '"arena_bytes"' emit "$model" --header "$folder/part.hpp" --name weld --json

@@ -45,11 +45,15 @@ inline void mirror(std::span<double> m, std::size_t n) noexcept {
     for (std::size_t j = 0; j < i; ++j) m[j * n + i] = m[i * n + j];
 }
 
-/// b becomes the solution x of L L^T x = b; `l` is factored and mirrored.
-inline void cholesky_solve(std::span<const double> l, std::size_t n, std::span<double> b) noexcept {
-  for (std::size_t i = 0; i < n; ++i) b[i] = (b[i] - dot(l.data() + i * n, b.data(), i)) / l[i * n + i];
+/// b, (count, n), becomes the solutions x of L L^T x = b, row by row; `l` is factored and mirrored, and read once.
+inline void cholesky_solve(std::span<const double> l, std::size_t n, std::span<double> b,
+                           std::size_t count = 1) noexcept {
+  for (std::size_t i = 0; i < n; ++i)
+    for (double* x = b.data(); x != b.data() + count * n; x += n)
+      x[i] = (x[i] - dot(l.data() + i * n, x, i)) / l[i * n + i];
   for (std::size_t i = n; i-- > 0;)
-    b[i] = (b[i] - dot(l.data() + i * n + i + 1, b.data() + i + 1, n - i - 1)) / l[i * n + i];
+    for (double* x = b.data(); x != b.data() + count * n; x += n)
+      x[i] = (x[i] - dot(l.data() + i * n + i + 1, x + i + 1, n - i - 1)) / l[i * n + i];
 }
 
 /// The inverse of a symmetric positive definite matrix, both triangles; empty if it is not one.

@@ -85,7 +85,7 @@ inline result<calibration> calibrate(const lowered_graph& g, const quantize_plan
         if (c.ranges[v].broken())
           return failure{errc::bad_value, "an activation is infinite or not a number on the calibration data"};
         for (std::size_t l = 0; l < plan.layers.size(); ++l) {
-          if (targets && plan.layers[l].x == v) c.targets[l].see(plan.layers[l], values, per_sample);
+          if (targets && plan.layers[l].x == v) c.targets[l].see(plan.layers[l], values, per_sample, options.exec);
           if (plan.layers[l].y == v && plan.layers[l].kind != op_kind::linear)
             see_tops(values, plan.layers[l].channels(), c.channel_tops[l]);
         }

@@ -10,6 +10,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/convert/quantize/layer.hpp"
 #include "dsmm/convert/quantize/sampled_columns.hpp"
+#include "dsmm/core/executor.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
 
@@ -36,16 +37,18 @@ public:
   explicit layer_targets(std::uint64_t seed) : columns_(seed) {}
 
   /// x  the plain fp32 input of the layer for one sample. Cost: depth * channels multiply-adds per pixel.
-  void see(const weight_layer& l, std::span<const float> x, std::size_t positions) {
+  void see(const weight_layer& l, std::span<const float> x, std::size_t positions, const executor& exec) {
     const std::size_t depth = l.depth(), out = l.channels() / static_cast<std::size_t>(l.groups);
     const std::size_t row = static_cast<std::size_t>(l.groups) * depth;
     starts_.push_back(values_.size());
-    columns_.each(l, x, starts_.size() - 1, positions, [&](std::span<const float> rows, std::size_t count) {
-      for (std::size_t b = 0; b < count; ++b)
-        for (std::size_t o = 0; o < l.channels(); ++o) {
-          const float* const at = rows.data() + b * row + o / out * depth;
-          values_.push_back(quantize_impl::row_dot(l.w.data() + o * depth, at, depth) + l.bias[o]);
-        }
+    const std::vector<float> rows = columns_.rows(l, x, starts_.size() - 1, positions, exec);
+    values_.resize(starts_.back() + rows.size() / row * l.channels());
+    exec.each(static_cast<std::uint32_t>(l.channels()), [&](std::uint32_t o) {
+      float* to = values_.data() + starts_.back() + o;
+      for (const float* at = rows.data() + o / out * depth; at < rows.data() + rows.size(); at += row) {
+        *to = quantize_impl::row_dot(l.w.data() + o * depth, at, depth) + l.bias[o];
+        to += l.channels();
+      }
     });
   }
 

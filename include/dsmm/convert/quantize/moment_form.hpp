@@ -5,23 +5,17 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <vector>
 
 #include "dsmm/config.hpp"
 #include "dsmm/convert/calibrate/cholesky.hpp"
+#include "dsmm/convert/quantize/add_products.hpp"
 #include "dsmm/convert/quantize/layer_inputs.hpp"
-#include "dsmm/kernels/math_target.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert::quantize_impl {
-
-/// y += a * x, element by element: the same bits in registers of any width.
-inline void add_scaled(double* y, const double* x, double a, std::size_t n) noexcept {
-  kernels::with_avx2([=]() __attribute__((always_inline)) {
-    for (std::size_t i = 0; i < n; ++i) y[i] += a * x[i];
-  });
-}
 
 /// How the error of a row of weights becomes error of its output: e^T H e, H a block of second moments, damped by a
 /// share of their mean power.
@@ -48,65 +42,74 @@ public:
   std::size_t size() const noexcept { return order_.size(); }
   bool usable() const noexcept { return !l_.empty(); }  ///< it could be factored
 
-  /// H^-1 b
-  std::vector<double> solve(std::span<const double> b) const {
-    std::vector<double> x(size()), out(size());
-    for (std::size_t i = 0; i < size(); ++i) x[i] = b[order_[i]];
-    cholesky_solve(l_, size(), x);
-    for (std::size_t i = 0; i < size(); ++i) out[order_[i]] = x[i];
-    return out;
+  /// H^-1 b for several b, in place: (count, size()).
+  void solve(std::span<double> b, std::size_t count) const {
+    std::vector<double> x(b.size());
+    for (std::size_t at = 0; at < b.size(); ++at) x[at] = b[at / size() * size() + order_[at % size()]];
+    cholesky_solve(l_, size(), x, count);
+    for (std::size_t at = 0; at < b.size(); ++at) b[at / size() * size() + order_[at % size()]] = x[at];
   }
 
-  /// Rounds one row, the loudest column first: each takes over the error that those before it left (Babai's nearest
-  /// plane; the same integers as GPTQ's). A weight of zero was pruned and stays zero: kernels leave out blocks of them.
-  void round(std::span<const double> w, std::span<const double> step, double low, double high,
-             std::span<std::int8_t> codes) const {
-    const std::size_t n = size();
-    std::vector<double> carried(n, 0.0);
-    for (std::size_t i = n; i-- > 0;) {
-      const double* const row = l_.data() + i * n;
-      const std::size_t k = order_[i];
-      const double code =
-          w[k] == 0.0 ? 0.0 : std::clamp(std::nearbyint((w[k] + carried[i] / row[i]) / step[k]), low, high);
-      codes[k] = static_cast<std::int8_t>(code);
-      const double error = w[k] - code * step[k];
-      add_scaled(carried.data(), row, error, i);
-    }
-  }
-
-  /// H w, and H (q - w) for the q that codes stand for at the moment.
-  struct row_products {
-    std::vector<double> of_w, slope;
+  /// A row of weights, the steps of its columns, and where its codes are.
+  struct row {
+    std::span<const double> w, step;
+    std::span<std::int8_t> codes;
   };
 
-  /// Both in one pass over H, which is larger than the second cache: reading it is what takes the time.
-  row_products start(std::span<const double> w, std::span<const double> step,
-                     std::span<const std::int8_t> codes) const {
+  /// Rounds rows, the loudest column first: each takes over the error that those before it left (Babai's nearest
+  /// plane; the same integers as GPTQ's). A weight of zero was pruned and stays zero: kernels leave out blocks of them.
+  /// Errors reach the columns far off several at a time, which changes no sum's order.
+  void round(std::span<const row> rows, double low, double high) const {
     const std::size_t n = size();
-    row_products p{std::vector<double>(n, 0.0), std::vector<double>(n, 0.0)};
-    for (std::size_t k = 0; k < n; ++k) {
-      if (w[k] != 0.0) add_scaled(p.of_w.data(), h_.data() + k * n, w[k], n);
-      const double e = codes[k] * step[k] - w[k];
-      if (e != 0.0) add_scaled(p.slope.data(), h_.data() + k * n, e, n);
+    std::vector<double> carried(rows.size() * n, 0.0), errors(rows.size() * together);
+    std::vector<double*> far;
+    std::vector<const double*> by;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      far.push_back(carried.data() + r * n);
+      by.push_back(errors.data() + r * together);
     }
-    return p;
+    for (std::size_t end = n; end > 0;) {
+      const std::size_t first = end > together ? end - together : 0;
+      std::vector<const double*> columns;
+      for (std::size_t i = end; i-- > first;) {
+        const double* const column = l_.data() + i * n;
+        for (std::size_t r = 0; r < rows.size(); ++r) {
+          const double error = round_one(rows[r], i, far[r][i] / column[i], low, high);
+          errors[r * together + columns.size()] = error;
+          add_scaled(far[r] + first, column + first, error, i - first);
+        }
+        columns.push_back(column);
+      }
+      add_products<double>(far, by, columns, first);
+      end = first;
+    }
+  }
+
+  /// H v for several v, in one pass over H, which is larger than the second cache: reading it is what takes the time.
+  /// out  as many rows of zeros.
+  void multiply(std::span<const double* const> v, std::span<double* const> out) const {
+    std::vector<const double*> columns;
+    for (std::size_t k = 0; k < size(); ++k) columns.push_back(h_.data() + k * size());
+    add_products<double>(out, v, columns, size());
   }
 
   /// Moves codes one by one to the values of least error while the others stay, until none moves or `sweeps` are over.
-  /// `slope` follows. Cost: n per sweep and n per move.
-  void descend(std::span<const double> w, std::span<const double> step, double low, double high, std::size_t sweeps,
-               std::span<std::int8_t> codes, std::span<double> slope) const {
+  /// `slope`, H (q - w) for the q that the codes stand for, follows. Cost: n per sweep and n per move.
+  void descend(const row& of, double low, double high, std::size_t sweeps, std::span<double> slope) const {
     const std::size_t n = size();
+    std::vector<double> idle(n);  // slopes that surely move nothing, told without a division
+    for (std::size_t k = 0; k < n; ++k)
+      idle[k] = of.w[k] == 0.0 ? std::numeric_limits<double>::infinity() : 0.499999 * (h_[k * n + k] * of.step[k]);
     for (bool moved = true; moved && sweeps > 0; --sweeps) {
       moved = false;
       for (std::size_t i = n; i-- > 0;) {
         const std::size_t k = order_[i];
-        if (w[k] == 0.0) continue;
-        const double best = codes[k] - slope[k] / (h_[k * n + k] * step[k]);
+        if (!(std::abs(slope[k]) >= idle[k])) continue;
+        const double best = of.codes[k] - slope[k] / (h_[k * n + k] * of.step[k]);
         const double code = std::clamp(std::nearbyint(best), low, high);
-        if (code == static_cast<double>(codes[k]) || std::abs(best - codes[k]) < 0.5 + 1e-9) continue;
-        const double by = (code - codes[k]) * step[k];
-        codes[k] = static_cast<std::int8_t>(code);
+        if (code == static_cast<double>(of.codes[k]) || std::abs(best - of.codes[k]) < 0.5 + 1e-9) continue;
+        const double by = (code - of.codes[k]) * of.step[k];
+        of.codes[k] = static_cast<std::int8_t>(code);
         add_scaled(slope.data(), h_.data() + k * n, by, n);
         moved = true;
       }
@@ -117,21 +120,34 @@ public:
   struct products {
     double with_w = 0, with_q = 0;
   };
-  static products overlap(std::span<const double> q, const row_products& of) noexcept {
+  /// of_w, slope  H w and H (q - w)
+  static products overlap(std::span<const double> q, std::span<const double> of_w,
+                          std::span<const double> slope) noexcept {
     products p;
     for (std::size_t k = 0; k < q.size(); ++k) {
-      p.with_w += q[k] * of.of_w[k];
-      p.with_q += q[k] * (of.slope[k] + of.of_w[k]);
+      p.with_w += q[k] * of_w[k];
+      p.with_q += q[k] * (slope[k] + of_w[k]);
     }
     return p;
   }
 
-  /// What they are once all steps have become `factor` times as large.
-  static void scale_steps(row_products& p, double factor) noexcept {
-    for (std::size_t k = 0; k < p.slope.size(); ++k) p.slope[k] = factor * (p.slope[k] + p.of_w[k]) - p.of_w[k];
+  /// What the slope is once all steps have become `factor` times as large.
+  static void scale_steps(std::span<const double> of_w, std::span<double> slope, double factor) noexcept {
+    for (std::size_t k = 0; k < slope.size(); ++k) slope[k] = factor * (slope[k] + of_w[k]) - of_w[k];
   }
 
 private:
+  static constexpr std::size_t together = 16;  // columns whose errors are carried on at once
+
+  /// The column that is i-th in power; returns the error that its code leaves.
+  double round_one(const row& of, std::size_t i, double carried, double low, double high) const {
+    const std::size_t k = order_[i];
+    const double w = of.w[k], step = of.step[k];
+    const double code = w == 0.0 ? 0.0 : std::clamp(std::nearbyint((w + carried) / step), low, high);
+    of.codes[k] = static_cast<std::int8_t>(code);
+    return w - code * step;
+  }
+
   std::size_t first_;
   std::vector<std::size_t> order_;  // columns by power, weakest first
   std::vector<double> h_;           // (n, n)

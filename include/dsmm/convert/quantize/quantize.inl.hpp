@@ -238,7 +238,8 @@ private:
         const auto values = run->run(samples_, s);
         if (!values) return values.error();
         for (std::size_t i = first; i < last; ++i)
-          inputs[i - first].see(plan_.layers[i], *values, s, seen_.targets[i].of(s), positions);
+          inputs[i - first].see(plan_.layers[i], *values, s, seen_.targets[i].of(s), positions,
+                                options_.run.exec);
       }
       for (const layer_inputs& in : inputs) {
         round_one(first, in, narrow(first) ? 4 : 8);

@@ -15,6 +15,7 @@
 #include "dsmm/convert/quantize/layer.hpp"
 #include "dsmm/convert/quantize/layer_inputs.hpp"
 #include "dsmm/convert/quantize/moment_form.hpp"
+#include "dsmm/convert/quantize/row_attempts.hpp"
 #include "dsmm/convert/quantize/step_search.hpp"
 #include "dsmm/core/executor.hpp"
 
@@ -80,7 +81,6 @@ public:
       double mean = 1e-12;
       for (std::size_t k = 0; k < m.n; ++k) mean += m.m[k * m.n + k] / static_cast<double>(m.n);
       for (std::size_t k = 0; k < m.n; ++k) power_[m.first + k] = m.m[k * m.n + k] / mean + 0.01;
-      if (options.second_order) forms_.emplace_back(m, 0.01);
     }
     r_.bits = options.bits;
     r_.group = options.bits == 4 ? options.group : 0;
@@ -97,10 +97,10 @@ public:
     std::vector<float> error(r_.codes.size());
     constexpr std::size_t run = 4;  // channels of a task
     for (std::size_t first = 0; first < l_.channels(); first += out_) {  // group by group: each has its own moments
-      correct_by(first);
+      make_forms(first);
       options_.exec.each(static_cast<std::uint32_t>((out_ + run - 1) / run), [&](std::uint32_t t) {
         const std::size_t begin = first + t * run, end = std::min(begin + run, first + out_);
-        for (std::size_t o = begin; o < end; ++o) channel(o, std::span(error).subspan(o * depth_, depth_));
+        channels(begin, end - begin, std::span(error).subspan(begin * depth_, (end - begin) * depth_));
       });
     }
     measure(l_, in_, error, r_);
@@ -108,53 +108,57 @@ public:
   }
 
 private:
-  /// One row, whatever the others are.
-  void channel(std::size_t o, std::span<float> error) {
-    channel_fit fit(l_, in_, o);
-    const std::vector<double> w = wanted(o, fit);
-    choose_scale(o, w);
-    round_best(o, w);
-    const std::vector<double> step = steps(o);
-    std::vector<float> real(depth_);
-    for (std::size_t k = 0; k < depth_; ++k) {
-      real[k] = static_cast<float>(r_.codes[o * depth_ + k] * step[k]);
-      error[k] = static_cast<float>(r_.codes[o * depth_ + k] * step[k] - w[k]);
+  /// Some rows of one group, whatever the others are.
+  void channels(std::size_t first, std::size_t count, std::span<float> error) {
+    channel_fit fit(l_, in_, first, count);
+    const std::vector<double> w = wanted(first, fit);
+    for (std::size_t c = 0; c < count; ++c) choose_scale(first + c, std::span(w).subspan(c * depth_, depth_));
+    round(first, count, w);
+    std::vector<float> real(count * depth_);
+    for (std::size_t at = 0; at < real.size(); ++at) {
+      const double value = r_.codes[first * depth_ + at] * step(first + at / depth_, at % depth_);
+      real[at] = static_cast<float>(value);
+      error[at] = static_cast<float>(value - w[at]);
     }
     if (!options_.correct_bias) return;
     fit.weights(real);
-    r_.bias[o] = fit.fit_bias();
+    for (std::size_t c = 0; c < count; ++c) r_.bias[first + c] = fit.fit_bias(c);
   }
 
-  /// Makes the form by which the weights of a group are corrected, if there is one.
-  void correct_by(std::size_t first) {
-    const moment_form* const form = form_of(first, 0);
+  /// Makes the forms by which the channels of a group are rounded, block by block, and the one by which they are
+  /// corrected, if there is one. Forms are shared out: each has a matrix to be factored.
+  void make_forms(std::size_t first) {
+    const std::size_t blocks = in_.moments().empty() ? 0 : (depth_ + moment_block - 1) / moment_block;
+    const auto moments = in_.moments().subspan(first / out_ * blocks, blocks);
+    const bool second_order = options_.second_order && blocks > 0;
+    forms_.assign(second_order ? blocks : 0, std::nullopt);
     wide_.reset();
-    if (form != nullptr && form->size() == depth_ && in_.count() > depth_)
-      wide_.emplace(in_.moments()[base(first) / depth_], correction_damping);
+    const bool corrects = second_order && blocks == 1 && in_.count() > depth_;
+    options_.exec.each(static_cast<std::uint32_t>(forms_.size() + (corrects ? 1 : 0)), [&](std::uint32_t i) {
+      if (i < forms_.size()) forms_[i].emplace(moments[i], 0.01);
+      else wide_.emplace(moments[0], correction_damping);
+    });
+    usable_.clear();
+    for (const auto& f : forms_) usable_.push_back(f->usable() ? &*f : nullptr);
+    if (blocks == 1 && !usable_.empty() && usable_[0] == nullptr) wide_.reset();
   }
 
   std::size_t base(std::size_t o) const { return o / out_ * depth_; }
 
   /// The weights that come nearest to the target on the inputs as they are: the model's own and what makes up for the
-  /// noise before the layer.
-  std::vector<double> wanted(std::size_t o, channel_fit& fit) const {
-    const auto first = l_.w.begin() + static_cast<std::ptrdiff_t>(o * depth_);
-    std::vector<float> now(first, first + static_cast<std::ptrdiff_t>(depth_));
+  /// noise before the layer. (fit.channels(), depth)
+  std::vector<double> wanted(std::size_t first, channel_fit& fit) const {
+    const auto from = l_.w.begin() + static_cast<std::ptrdiff_t>(first * depth_);
+    std::vector<float> now(from, from + static_cast<std::ptrdiff_t>(fit.channels() * depth_));
     for (std::size_t turn = 0; turn < 3 && wide_ && wide_->usable(); ++turn) {
       fit.weights(now);
-      if (options_.correct_bias) fit.fit_bias();
-      const std::vector<double> more = wide_->solve(fit.pull());
-      for (std::size_t k = 0; k < depth_; ++k)
+      for (std::size_t c = 0; c < fit.channels() && options_.correct_bias; ++c) fit.fit_bias(c);
+      std::vector<double> more = fit.pull();
+      wide_->solve(more, fit.channels());
+      for (std::size_t k = 0; k < now.size(); ++k)
         if (now[k] != 0.0f) now[k] += static_cast<float>(more[k]);
     }
     return {now.begin(), now.end()};
-  }
-
-  /// The form of the block that begins at column `from` of the row; nullptr: there is none.
-  const moment_form* form_of(std::size_t o, std::size_t from) const {
-    for (const moment_form& f : forms_)
-      if (f.usable() && f.first() == base(o) + from) return &f;
-    return nullptr;
   }
 
   void choose_scale(std::size_t o, std::span<const double> w) {
@@ -169,71 +173,34 @@ private:
     r_.scale[o] = std::max(r_.scale[o], least_[o]);
   }
 
-  std::vector<double> steps(std::size_t o) const {
-    std::vector<double> step(depth_);
-    for (std::size_t k = 0; k < depth_; ++k)
-      step[k] = static_cast<double>(r_.scale[o]) *
-                (r_.bits == 4 ? r_.steps[o * groups_ + (group_ == 0 ? 0 : k / group_)] : 1);
-    return step;
+  std::span<const std::uint8_t> steps(std::size_t o) const {
+    return r_.bits == 4 ? std::span(r_.steps).subspan(o * groups_, groups_) : std::span<const std::uint8_t>{};
   }
 
-  /// Rounds with several scales and keeps what leaves the least error in the output. A row of several blocks is rounded
+  double step(std::size_t o, std::size_t k) const { return row_attempt{{}, steps(o), group_, r_.scale[o]}.step(k); }
+
+  /// Rounds with several scales and keeps what leaves the least error in the output. Rows of several blocks are rounded
   /// once: the blocks' errors do not add up to the row's, and such layers take most of the time.
-  void round_best(std::size_t o, std::span<const double> w) {
-    const std::span<std::int8_t> codes(r_.codes.data() + o * depth_, depth_);
-    const float first = r_.scale[o];
-    double least = round(o, w);
-    if (r_.bits != 4 || depth_ > moment_block || form_of(o, 0) == nullptr) return;
-    std::vector<std::int8_t> best(codes.begin(), codes.end());
-    float scale = r_.scale[o];
-    for (const double factor : other_scales) {
-      r_.scale[o] = std::max(static_cast<float>(static_cast<double>(first) * factor), least_[o]);
-      const double error = round(o, w);
-      if (!(error < least)) continue;
-      least = error, scale = r_.scale[o];
-      best.assign(codes.begin(), codes.end());
-    }
-    r_.scale[o] = scale;
-    std::copy(best.begin(), best.end(), codes.begin());
-  }
-
-  /// Returns the error in the output as the moments count it, block by block; 0 without them.
-  double round(std::size_t o, std::span<const double> w) {
-    double error = 0;
-    const std::span<std::int8_t> codes(r_.codes.data() + o * depth_, depth_);
-    std::vector<double> step = steps(o);
-    for (std::size_t k = 0; k < depth_; ++k)
-      codes[k] = static_cast<std::int8_t>(std::clamp(std::nearbyint(w[k] / step[k]), low_, high_));
-    std::vector<moment_form::row_products> products;  // by block
-    for (std::size_t turn = 0; turn < 2; ++turn) {
-      moment_form::products sum;
-      std::size_t at = 0;
-      error = 0;
-      for (std::size_t from = 0; from < depth_; from += moment_block) {
-        const moment_form* const form = form_of(o, from);
-        if (form == nullptr) continue;
-        const std::size_t n = form->size();
-        const auto part = w.subspan(from, n), by = std::span<const double>(step).subspan(from, n);
-        if (turn == 0) {
-          form->round(part, by, low_, high_, codes.subspan(from, n));
-          products.push_back(form->start(part, by, codes.subspan(from, n)));
-        }
-        moment_form::row_products& now = products[at++];
-        form->descend(part, by, low_, high_, 8, codes.subspan(from, n), now.slope);
-        std::vector<double> q(n);
-        for (std::size_t k = 0; k < n; ++k) q[k] = codes[from + k] * by[k];
-        for (std::size_t k = 0; k < n; ++k) error += (q[k] - part[k]) * now.slope[k];
-        const auto p = moment_form::overlap(q, now);
-        sum.with_w += p.with_w, sum.with_q += p.with_q;
+  void round(std::size_t first, std::size_t count, std::span<const double> w) {
+    const bool several = r_.bits == 4 && usable_.size() == 1 && usable_[0] != nullptr;
+    std::vector<row_attempt> rows;
+    for (std::size_t o = first; o < first + count; ++o) {
+      rows.push_back({w.subspan((o - first) * depth_, depth_), steps(o), group_, r_.scale[o], least_[o]});
+      for (std::size_t k = 0; several && k < other_scales.size(); ++k) {
+        rows.push_back(rows.back());
+        const double scale = static_cast<double>(r_.scale[o]) * other_scales[k];
+        rows.back().scale = std::max(static_cast<float>(scale), least_[o]);
       }
-      const double factor = sum.with_q > 0 ? sum.with_w / sum.with_q : 1.0;
-      if (turn == 1 || r_.bits != 4 || !(factor > 0.5 && factor < 2.0)) break;
-      const auto before = static_cast<double>(r_.scale[o]);
-      r_.scale[o] = std::max(static_cast<float>(before * factor), least_[o]);
-      for (auto& p : products) moment_form::scale_steps(p, static_cast<double>(r_.scale[o]) / before);
-      step = steps(o);
     }
-    return error;
+    row_attempts(rows, usable_, low_, high_).run(r_.bits == 4);
+    const std::size_t each = rows.size() / count;
+    for (std::size_t o = first; o < first + count; ++o) {
+      const auto begin = rows.begin() + static_cast<std::ptrdiff_t>((o - first) * each);
+      const auto best = std::min_element(begin, begin + static_cast<std::ptrdiff_t>(each),
+                                         [](const row_attempt& a, const row_attempt& b) { return a.error < b.error; });
+      r_.scale[o] = best->scale;
+      std::copy(best->codes.begin(), best->codes.end(), r_.codes.begin() + static_cast<std::ptrdiff_t>(o * depth_));
+    }
   }
 
   const weight_layer& l_;
@@ -243,8 +210,9 @@ private:
   std::size_t depth_, out_, group_ = 0, groups_ = 1;
   double low_ = 0, high_ = 0;
   std::vector<double> power_;
-  std::vector<moment_form> forms_;
-  std::optional<moment_form> wide_;  // of the group at hand, with more damping
+  std::vector<std::optional<moment_form>> forms_;  // of the group at hand, by block
+  std::vector<const moment_form*> usable_;         // the same; nullptr: it cannot be factored
+  std::optional<moment_form> wide_;                // of the group at hand, with more damping
   rounded_layer r_;
 };
 

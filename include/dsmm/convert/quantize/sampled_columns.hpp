@@ -9,6 +9,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/convert/quantize/layer.hpp"
+#include "dsmm/core/executor.hpp"
 #include "dsmm/core/rng.hpp"
 
 namespace dsmm::inline DSMM_ABI::convert {
@@ -20,27 +21,22 @@ class sampled_columns {
 public:
   explicit sampled_columns(std::uint64_t seed) : seed_(seed) {}
 
-  /// Calls see(rows, count) for groups of four rows, of which `count` are filled and the rest 0.
-  /// x: the plain input of the layer. A row holds groups * depth values.
-  template <class See>
-  void each(const weight_layer& l, std::span<const float> x, std::size_t sample, std::size_t positions,
-            See&& see) const {
+  /// The rows of one sample: groups * depth values each.
+  /// x: the plain input of the layer. Rows are shared out; none depends on others.
+  std::vector<float> rows(const weight_layer& l, std::span<const float> x, std::size_t sample, std::size_t positions,
+                          const executor& exec) const {
     const auto width = static_cast<std::size_t>(l.to.shape.w), all = static_cast<std::size_t>(l.to.shape.h) * width;
     const std::size_t n = std::min(positions, all);
     rng random(seed_ + (static_cast<std::uint64_t>(sample) << 32));
     const std::size_t phase = random.below(static_cast<std::uint32_t>(all / n + 1));
     const std::size_t columns = static_cast<std::size_t>(l.groups) * l.depth();
-    std::vector<float> rows(4 * columns);
-    for (std::size_t i = 0; i < n; i += 4) {
-      const std::size_t count = std::min<std::size_t>(4, n - i);
-      std::fill(rows.begin(), rows.end(), 0.0f);
-      for (std::size_t b = 0; b < count; ++b) {
-        const std::size_t at = ((i + b) * all / n + phase) % all;
-        gather(l, x, static_cast<std::int64_t>(at / width), static_cast<std::int64_t>(at % width),
-               std::span(rows).subspan(b * columns, columns));
-      }
-      see(std::span<const float>(rows), count);
-    }
+    std::vector<float> out(n * columns, 0.0f);
+    exec.each(static_cast<std::uint32_t>(n), [&](std::uint32_t i) {
+      const std::size_t at = (i * all / n + phase) % all;
+      gather(l, x, static_cast<std::int64_t>(at / width), static_cast<std::int64_t>(at % width),
+             std::span(out).subspan(i * columns, columns));
+    });
+    return out;
   }
 
 private:

@@ -129,32 +129,4 @@ inline void nd_lp_norm(const call& c) noexcept {
   });
 }
 
-/// Attributes: size, alpha, beta, bias: y = x / (bias + alpha / size * sum of squares over neighbouring channels)^beta.
-inline void nd_lrn(const call& c) noexcept {
-  const view &x = c.in[0], &y = c.out[0];
-  const std::int64_t size = c.attribute(0), channels = x.dims[1], plane = x.count(2);
-  visit_real(x.type, [&]<class T>(T) {
-    const auto alpha = static_cast<double>(c.attribute_f32(1)) / static_cast<double>(size);
-    const auto beta = static_cast<double>(c.attribute_f32(2)), bias = static_cast<double>(c.attribute_f32(3));
-    for_runs(c.exec, x.dims[0] * channels, row_grain(plane * (size + 20)), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t p = begin; p < end; ++p) {
-        const std::int64_t channel = p % channels;
-        const std::int64_t low = std::max<std::int64_t>(0, channel - (size - 1) / 2);
-        const std::int64_t high = std::min(channels - 1, channel + size / 2);
-        for (std::int64_t i = 0; i < plane; ++i) {
-          T sum{};
-          for (std::int64_t k = low; k <= high; ++k) {
-            const T v = x.as<const T>()[(p - channel + k) * plane + i];
-            sum += v * v;
-          }
-          const double base = bias + alpha * static_cast<double>(sum);
-          const double power =
-              beta == 0.75 ? __builtin_sqrt(base) * __builtin_sqrt(__builtin_sqrt(base)) : math64::pow(base, beta);
-          y.as<T>()[p * plane + i] = static_cast<T>(static_cast<double>(x.as<const T>()[p * plane + i]) / power);
-        }
-      }
-    });
-  });
-}
-
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd

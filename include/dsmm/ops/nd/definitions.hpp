@@ -14,6 +14,7 @@
 #include "dsmm/kernels/nd/conv_transpose.hpp"
 #include "dsmm/kernels/nd/dynamic_quantize.hpp"
 #include "dsmm/kernels/nd/gather.hpp"
+#include "dsmm/kernels/nd/lrn.hpp"
 #include "dsmm/kernels/nd/matmul.hpp"
 #include "dsmm/kernels/nd/matmul_integer.hpp"
 #include "dsmm/kernels/nd/matmul_nbits.hpp"
