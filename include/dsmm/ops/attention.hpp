@@ -75,9 +75,15 @@ private:
       f.rb = op.constant<std::int32_t>(4);
       f.distances = op.input(4).dims[1];
     }
-    return kernels::make_attention_factors(op.input(0).dims[2], quantization_of(op.input(0)),
-                                           quantization_of(op.input(1)), quantization_of(op.input(2)),
-                                           quantization_of(op.output()), f);
+    const quantization q = quantization_of(op.input(0)), k = quantization_of(op.input(1)),
+                       v = quantization_of(op.input(2)), y = quantization_of(op.output());
+    const std::int32_t depth = op.input(0).dims[2];
+    if (!op.has_input(5)) return kernels::make_attention_factors(depth, q, k, v, y, f);
+    const float* const levels = op.constant<float>(5);
+    f.levels.powers = op.constant<std::int32_t>(6);
+    f.levels.zero_score = static_cast<std::int32_t>(levels[1]);
+    f.levels.zero = static_cast<std::int32_t>(levels[3]);
+    return kernels::make_rounded_attention_factors(depth, q, k, v, y, levels[0], levels[2], f);
   }
 
   /// Shapes and factors without data; factors that do not fit are found by prepare().

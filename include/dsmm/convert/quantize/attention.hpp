@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -187,6 +188,9 @@ public:
     copies[0]->attributes = a;
   }
 
+  /// Each part made so far and the value that it is a part of.
+  const std::vector<std::pair<std::uint32_t, std::uint32_t>>& whole_of() const noexcept { return whole_of_; }
+
   /// Puts the new products where the ones were that they are parts of.
   void finish() {
     std::vector<lowered_op> ops;
@@ -203,6 +207,16 @@ public:
   }
 
 private:
+  /// Scales of the weights that a part keeps.
+  static std::shared_ptr<const constant_scales> scales_of(const lowered_value& w, std::size_t from, std::size_t count) {
+    if (!w.scales || w.scales->scale.size() <= 1) return w.scales;
+    constant_scales part = *w.scales;
+    if (from + count > part.scale.size()) return nullptr;
+    part.scale = std::vector<float>(part.scale.begin() + static_cast<std::ptrdiff_t>(from),
+                                    part.scale.begin() + static_cast<std::ptrdiff_t>(from + count));
+    return std::make_shared<const constant_scales>(std::move(part));
+  }
+
   std::optional<std::uint32_t> product_of(const lowered_op& whole, std::uint32_t y, std::int64_t first,
                                           std::int64_t width, std::int64_t n) {
     const auto known = parts_.find({y, first});
@@ -218,6 +232,7 @@ private:
     for (std::size_t k = 0; k < depth; ++k)
       for (std::size_t o = 0; o < count; ++o)
         values[turned ? o * depth + k : k * count + o] = old[turned ? (from + o) * depth + k : k * all + from + o];
+    auto scales = scales_of(w, from, count);
     dim_list dims = turned ? dim_list{width, w.dims[1]} : dim_list{w.dims[0], width};
     std::vector<float> bias;
     if (whole.inputs.size() > 2 && whole.inputs[2] != no_value) {
@@ -227,6 +242,7 @@ private:
       if (count_of(b.dims) == n) bias.assign(floats_of(b).begin() + first, floats_of(b).begin() + first + width);
     }
     op.inputs[1] = add_constant(g_, dtype::f32, std::move(dims), std::as_bytes(std::span(values)));
+    g_.values[op.inputs[1]].scales = std::move(scales);
     if (!bias.empty()) op.inputs[2] = add_constant(g_, dtype::f32, {width}, std::as_bytes(std::span(bias)));
     lowered_value out;
     out.dims = g_.values[y].dims;
@@ -235,11 +251,13 @@ private:
     op.outputs[0] = static_cast<std::uint32_t>(g_.values.size() - 1);
     const std::uint32_t made = op.outputs[0];
     parts_.emplace(std::pair(y, first), std::move(op));
+    whole_of_.emplace_back(made, y);
     return made;
   }
 
   rewriter& r_;
   lowered_graph& g_;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> whole_of_;
   std::map<std::pair<std::uint32_t, std::int64_t>, lowered_op> parts_;  // by the whole and the first channel
 };
 

@@ -48,6 +48,26 @@ inline result<void> check_relative(const op_scope& op, std::int32_t heads, std::
   return {};
 }
 
+/// Levels of scores and probabilities: f32 (4) of scale and zero point each, s32 (256) of 0 to 65535, the first not 0.
+inline result<void> check_levels(const op_scope& op) noexcept {
+  if (op.has(5) != op.has(6)) return op.fail(errc::bad_value, "attention: levels and powers come together");
+  if (!op.has(5)) return {};
+  if (!is_vector(op.input(5), dtype::f32, 4) || !is_vector(op.input(6), dtype::s32, 256))
+    return op.fail(errc::shape_mismatch, "attention: levels must be f32 (4), powers s32 (256)");
+  for (std::size_t i = 0; i < 4; ++i) {
+    const float v = op.element<float>(op.input(5), i);
+    const bool zero_point = i % 2 != 0;
+    if (zero_point ? !(v >= 0.0f && v <= 255.0f) : !(v >= 0x1p-126f && v <= 0x1p126f))
+      return op.fail(errc::bad_value, "attention: levels have normal scales and zero points of 0 to 255");
+  }
+  if (!(op.element<float>(op.input(5), 2) >= 0x1p-16f))
+    return op.fail(errc::bad_value, "attention: a step of probabilities is at least 2^-16");
+  for (std::size_t i = 0; i < 256; ++i)
+    if (!in_range(op.element<std::int32_t>(op.input(6), i), i == 0 ? 1 : 0, 65535))
+      return op.fail(errc::bad_value, "attention: powers must be within 0 to 65535, the first not 0");
+  return {};
+}
+
 inline result<output_form> attention(const op_scope& op) noexcept {
   const format::tensor_row& q = op.input(0);
   const format::tensor_row& k = op.input(1);
@@ -61,6 +81,7 @@ inline result<output_form> attention(const op_scope& op) noexcept {
   if (!is_flag(op.attribute(1))) return op.fail(errc::bad_value, "attention: causal must be 0 or 1");
   if (k.dims[0] > 32'768) return op.fail(errc::too_large, "attention: more than 32768 keys");
   if (auto r = check_relative(op, heads, q.dims[2]); !r) return r.error();
+  if (auto r = check_levels(op); !r) return r.error();
   return same_shape(q, dtype::u8);
 }
 
