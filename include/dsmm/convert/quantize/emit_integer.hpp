@@ -103,12 +103,30 @@ private:
       case runs_as::attention: {
         in.resize(5, format::no_tensor);  // no relative positions
         if (s.rounding) round_attention(*s.rounding, in);
+        if (s.bias) add_bias(*s.bias, s, in);
         return w_.op(op_kind::attention, name_, in, out(u8_[y]), s.attributes);
       }
       default: break;
     }
     const std::uint32_t constant = w_.constant<std::int32_t>("", {256}, table);
     w_.op(op_kind::lut, name_, {in[0], constant}, {u8_[y]});
+  }
+
+  /// What is added to the scores, in steps of q times k; windows that add the same share it.
+  void add_bias(const attention_bias& b, const lowered_step& s, std::vector<std::uint32_t>& in) {
+    const auto windows = static_cast<std::int32_t>(b.kind.size()), kinds = static_cast<std::int32_t>(b.kinds);
+    in.resize(9, format::no_tensor);
+    if (windows != 1) in[8] = w_.constant<std::int32_t>("", {windows}, b.kind);
+    if (b.values.empty()) return;
+    const extents q = plan_.layouts[s.x[0]]->shape, k = plan_.layouts[s.x[1]]->shape;
+    const double depth = static_cast<double>(q.c) / s.attributes[0];
+    const double step = static_cast<double>(grid(s.x[0]).scale) * static_cast<double>(grid(s.x[1]).scale);
+    std::vector<std::int32_t> values;
+    for (const float v : b.values)
+      values.push_back(static_cast<std::int32_t>(
+          std::clamp(std::nearbyint(static_cast<double>(v) * std::sqrt(depth) / step), -0x1p29, 0x1p29)));
+    in[7] = w_.constant<std::int32_t>("", {kinds, static_cast<std::int32_t>(b.heads), q.h / windows, k.h / windows},
+                                      values);
   }
 
   void round_attention(const attention_grids& grids, std::vector<std::uint32_t>& in) {

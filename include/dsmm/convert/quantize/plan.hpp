@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/quantize/attention.hpp"
+#include "dsmm/convert/quantize/attention_bias.hpp"
 #include "dsmm/convert/quantize/layer.hpp"
 #include "dsmm/convert/quantize/layout.hpp"
 #include "dsmm/convert/quantize/unfuse.hpp"
@@ -53,6 +55,7 @@ struct lowered_step {
   bool relu = false;
   std::vector<std::size_t> chain{};  ///< of a table: the ops that it stands for, in order
   std::optional<attention_grids> rounding{};
+  std::shared_ptr<const attention_bias> bias{};  ///< of an attention in windows or with a bias
 };
 
 /// What becomes of each op and value.
@@ -139,11 +142,17 @@ private:
   }
 
   /// Heads side by side in (T, 1, heads * depth), as attention reads them.
-  static layout side_by_side(std::size_t rank, std::int64_t heads, std::int64_t steps, std::int64_t depth,
+  static layout side_by_side(const dim_list& dims, std::int64_t heads, std::int64_t steps, std::int64_t depth,
                              bool turned) {
     layout l;
-    l.shape = {static_cast<std::int32_t>(steps), 1, static_cast<std::int32_t>(heads * depth)};
+    const std::size_t rank = dims.size();
     l.dims.resize(rank);
+    std::int64_t windows = 1;
+    for (std::size_t i = 0; i + 3 < rank; ++i) {
+      l.dims[i] = layout_impl::one(dims[i], steps * heads * depth);
+      windows *= dims[i];
+    }
+    l.shape = {static_cast<std::int32_t>(windows * steps), 1, static_cast<std::int32_t>(heads * depth)};
     l.dims[rank - 3] = layout_impl::one(heads, depth);
     l.dims[rank - 2] = turned ? layout_impl::one(depth, 1) : layout_impl::one(steps, heads * depth);
     l.dims[rank - 1] = turned ? layout_impl::one(steps, heads * depth) : layout_impl::one(depth, 1);
@@ -156,14 +165,24 @@ private:
                                 [&](const attention_pattern& a) { return a.product == index; });
     if (p == attention_.end() || is_general(p->scores) || is_general(p->softmax)) return false;
     const auto lies = [&](std::uint32_t v, std::int64_t steps, bool turned) {
-      return at(v) && *at(v) == side_by_side(dims(v).size(), p->heads, steps, p->depth, turned);
+      return at(v) && *at(v) == side_by_side(dims(v), p->heads, steps, p->depth, turned);
     };
+    const bool plain = p->windows == 1 && p->between.empty();
+    if (!plain && (!on_grid_.empty() || p->windows * std::max(p->queries, p->keys) > 16384)) return false;
     if (!lies(p->q, p->queries, false) || !lies(p->k, p->keys, p->k_turned) || !lies(p->v, p->keys, false))
       return false;
+    std::shared_ptr<const attention_bias> bias;
+    if (!plain) {
+      auto found = bias_of(g_, *p);
+      if (!found) return false;
+      bias = std::make_shared<const attention_bias>(std::move(*found));
+    }
     const std::uint32_t y = g_.ops[index].outputs[0];
+    for (const std::size_t i : p->between) plan_.steps[i] = {runs_as::absorbed};
     plan_.steps[p->scores].how = plan_.steps[p->softmax].how = runs_as::absorbed;
     plan_.steps[index] = {runs_as::attention, no_value, {p->q, p->k, p->v}, {static_cast<std::int32_t>(p->heads), 0}};
-    plan_.layouts[y] = side_by_side(dims(y).size(), p->heads, p->queries, p->depth, false);
+    plan_.steps[index].bias = std::move(bias);
+    plan_.layouts[y] = side_by_side(dims(y), p->heads, p->queries, p->depth, false);
     return true;
   }
 

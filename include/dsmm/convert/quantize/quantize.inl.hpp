@@ -139,8 +139,8 @@ private:
       plan();
       return look();
     }
-    auto noise =
-        tune_grids(g_, plan_, samples_, seen_, grids_, whole, options_.tune_samples, options_.run, options_.progress);
+    auto noise = tune_grids(g_, plan_, samples_, seen_, grids_, whole, options_.tune_samples, options_.run,
+                            options_.progress);
     if (!noise) return noise.error();
     const auto splits = choose_splits(plain_, plan_, seen_, whole, *noise, options_.split);
     for (const grid_split& s : splits) {
@@ -290,8 +290,9 @@ private:
   result<void> measure_calibration() {
     auto run = quantized();
     if (!run) return run.error();
-    auto rows = agreement(g_, **run, samples_,
-                          [&](std::size_t i, std::size_t k) { return std::span<const float>(real_[i][k]); });
+    auto rows = agreement(g_, **run, samples_, [&](std::size_t i, std::size_t k) {
+      return std::span<const float>(real_[i][k]);
+    });
     if (!rows) return rows.error();
     report_.calibration = std::move(*rows);
     std::vector<std::size_t> judges;
@@ -305,8 +306,9 @@ private:
     const sample_set fresh{judges.size(), [&](std::size_t i, std::span<const std::span<std::byte>> inputs) {
                              return samples_.load(judges[i], inputs);
                            }};
-    auto held = agreement(g_, **run, fresh,
-                          [&](std::size_t i, std::size_t k) { return std::span<const float>(real_[judges[i]][k]); });
+    auto held = agreement(g_, **run, fresh, [&](std::size_t i, std::size_t k) {
+      return std::span<const float>(real_[judges[i]][k]);
+    });
     if (!held) return held.error();
     report_.loss = loss_percent(*held);
     return {};
@@ -408,8 +410,8 @@ private:
   const sample_set& samples_;
   const quantize_options& options_;
   quantize_report& report_;
-  lowered_graph plain_, g_;                            // g_: with the outputs that are only measured
-  lowered_graph reference_;                            // as it came, with the same
+  lowered_graph plain_, g_;   // g_: with the outputs that are only measured
+  lowered_graph reference_;   // as it came, with the same
   std::vector<std::vector<std::vector<float>>> real_;  // what it gives on the calibration samples
   quantize_plan plan_;
   calibration seen_;

@@ -66,13 +66,22 @@ inline bool make_rounded_attention_factors(std::int32_t depth, const quantizatio
 }
 
 /// Multi-head attention of Tq queries over Tk keys, exact integers:
-///   S[i][j] = sum_d (q - zp_q) * (k - zp_k + r[dist]) + rb[head][dist],  dist = (Tk - 1 - j) - (Tq - 1 - i)
+///   S[i][j] = sum_d (q - zp_q) * (k - zp_k + r[dist]) + rb[head][dist] + bias[head][i][j]
+///   dist = (Tk - 1 - j) - (Tq - 1 - i)
 ///   y[i] = clamp(zp_y + rq(sum_j softmax_q14(S[i])[j] * (v - zp_v), F)), or softmax_rounded() with levels
 /// q (Tq, 1, D), k and v (Tk, 1, D), y (Tq, 1, D). Tk <= 2^16. y must not overlap q, k or v.
 struct attention_call {
   tensor_view<const std::uint8_t> q, k, v;
   tensor_view<std::uint8_t> y;
   attention_factors factors;
+  const std::int32_t* bias = nullptr;  ///< (heads, Tq, Tk), or (Tq, Tk) for all heads; on the scale of rb, or null
+  bool bias_by_head = false;
+
+  /// (Tk), or null.
+  const std::int32_t* bias_row(std::int32_t head, std::int32_t i) const noexcept {
+    if (bias == nullptr) return nullptr;
+    return bias + (std::ptrdiff_t{bias_by_head ? head : 0} * queries() + i) * keys();
+  }
 
   std::int32_t queries() const noexcept { return q.shape.h; }
   std::int32_t keys() const noexcept { return k.shape.h; }
@@ -153,6 +162,8 @@ private:
       }
       scores[j] = score;
     }
+    if (const std::int32_t* const bias = call.bias_row(head, i))
+      for (std::int32_t j = 0; j < used; ++j) scores[j] += bias[j];
     if (used != 0 && f.rounds()) softmax_rounded(scores, used, 0, f.levels, p);
     else if (used != 0) softmax_q14(scores, used, f.score, p);
     for (std::int32_t j = 0; j < used; ++j) {

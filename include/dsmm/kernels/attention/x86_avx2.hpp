@@ -112,7 +112,10 @@ private:
     const std::size_t pairs = (static_cast<std::size_t>(most) + 1) / 2;
     for (std::int32_t r = 0; r < rows_at_once; ++r) {
       const auto row = static_cast<std::size_t>(r) * s.key_run;
-      const auto keys = static_cast<std::size_t>(call.keys_of(std::min(i + r, end - 1)));
+      const std::int32_t at = std::min(i + r, end - 1);
+      const auto keys = static_cast<std::size_t>(call.keys_of(at));
+      if (const std::int32_t* const more = call.bias_row(head, at))
+        for (std::size_t j = 0; j < keys; ++j) scores[row + j] += more[j];
       if (call.factors.rounds()) avx2_softmax_rounded(scores + row, keys, pairs * 2, call.factors.levels, p + row);
       else softmax(scores + row, keys, pairs * 2, call.factors.score, p + row);
     }

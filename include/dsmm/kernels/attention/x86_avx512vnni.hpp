@@ -182,6 +182,7 @@ private:
       const auto keys = static_cast<std::size_t>(call.keys_of(at));
       std::int32_t* const from = scores + r * s.key_run;
       std::int16_t* const to = p + r * s.key_run;
+      if (const std::int32_t* const more = call.bias_row(head, at)) add_bias(more, keys, from);
       if (call.factors.rounds())
         avx512_softmax_rounded(from, keys, pairs * 2, left_out(call, q[r], s.quads * 4), call.factors.levels, to);
       else avx512_softmax_q14(from, keys, pairs * 2, call.factors.score, to);
@@ -196,6 +197,15 @@ private:
     for (std::int32_t r = 0; r < rows_at_once && i + r < end; ++r) {
       store(call, sums + static_cast<std::size_t>(r) * s.values, depth, call.y.at(i + r, 0) + first);
       if (head + 1 == call.factors.heads) pad_channels(call.y, call.y.at(i + r, 0), call.factors.zero_y);
+    }
+  }
+
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  static void add_bias(const std::int32_t* bias, std::size_t keys, std::int32_t* scores) noexcept {
+    for (std::size_t j = 0; j < keys; j += 16) {
+      const auto mask = static_cast<__mmask16>(keys - j >= 16 ? 0xFFFF : (1u << (keys - j)) - 1);
+      _mm512_store_si512(scores + j,
+                         _mm512_add_epi32(_mm512_load_si512(scores + j), _mm512_maskz_loadu_epi32(mask, bias + j)));
     }
   }
 
