@@ -19,7 +19,7 @@ using json = nlohmann::ordered_json;
 struct op_names {
   op_kind kind;
   const char* category;  ///< decides the colour in the viewer
-  std::array<const char*, 5> inputs;
+  std::array<const char*, 9> inputs;
   std::array<const char*, 10> attributes;
 };
 
@@ -49,7 +49,10 @@ constexpr op_names names[] = {
     {op_kind::resize, "Shape", {"x"}, {"mode", "out_h", "out_w"}},
     {op_kind::softmax, "Activation", {"x"}, {}},
     {op_kind::layer_norm, "Normalization", {"x", "gamma", "beta"}, {"epsilon"}},
-    {op_kind::attention, "Attention", {"q", "k", "v", "r", "rb"}, {"heads", "causal"}},
+    {op_kind::attention,
+     "Attention",
+     {"q", "k", "v", "r", "rb", "levels", "powers", "bias", "kinds"},
+     {"heads", "causal"}},
     {op_kind::lut, "Activation", {"x", "table"}, {}},
     {op_kind::append, "Data", {"x", "state"}, {}},
     {op_kind::spectral, "Layer", {"x", "past", "window", "edges"}, {}},

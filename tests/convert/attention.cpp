@@ -7,66 +7,9 @@
 #include <cmath>
 #include <vector>
 
-#include "dsmm/convert/quantize/quantize.hpp"
-#include "dsmm/core/thread_pool.hpp"
 #include "tests/convert/transformer_case.hpp"
 
 using namespace transformer_case;
-
-namespace {
-
-file_bytes file_of(const lowered_graph& from) {
-  lowered_graph g = from;
-  auto file = emit_model(g, {});
-  REQUIRE_MESSAGE(file.has_value(), file.error().text);
-  return std::move(*file);
-}
-
-file_bytes quantized(const lowered_graph& g, quantize_report* report, double equalize = 0.5) {
-  const file_bytes file = file_of(g);
-  const auto m = model::open(file.bytes());
-  REQUIRE(m.has_value());
-  quantize_options o;
-  o.bits = 8;
-  o.equalize = equalize;
-  o.run = options();
-  auto q = quantize_model(*m, samples(6, 11), o, report);
-  REQUIRE_MESSAGE(q.has_value(), q.error().text);
-  return std::move(*q);
-}
-
-std::size_t ops_of(const file_bytes& file, op_kind kind) {
-  const auto m = model::open(file.bytes());
-  REQUIRE(m.has_value());
-  return static_cast<std::size_t>(std::count_if(m->ops().begin(), m->ops().end(), [&](const format::op_row& op) {
-    return op.kind == static_cast<std::uint32_t>(kind);
-  }));
-}
-
-std::vector<float> run(const file_bytes& file, std::uint32_t threads, isa level) {
-  thread_pool pool(threads);
-  session_options o = options();
-  o.exec = pool.handle();
-  o.level = level;
-  const auto m = model::open(file.bytes());
-  REQUIRE(m.has_value());
-  auto arena = file_bytes::allocate(*session::required(*m, o));
-  auto s = session::prepare(*m, arena->bytes(), o);
-  REQUIRE_MESSAGE(s.has_value(), s.error().text);
-  std::vector<float> out(static_cast<std::size_t>(steps * width));
-  for (std::uint32_t t = 0; t < m->tensors().size(); ++t)
-    if (m->tensors()[t].kind == format::tensor_kind::input) {
-      const auto in = s->plain(t);
-      REQUIRE(samples(1, 5).load(0, std::span(&in, 1)).has_value());
-    }
-  s->run();
-  for (std::uint32_t t = 0; t < m->tensors().size(); ++t)
-    if (m->tensors()[t].kind == format::tensor_kind::output)
-      std::memcpy(out.data(), s->plain(t).data(), out.size() * sizeof(float));
-  return out;
-}
-
-}  // namespace
 
 TEST_CASE("attention: q, k and v become products of their own, and the scale moves, without changing the function") {
   const block b;

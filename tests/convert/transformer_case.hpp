@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <doctest/doctest.h>
+
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
 
+#include "dsmm/convert/emit_model.hpp"
+#include "dsmm/convert/quantize/quantize.hpp"
+#include "dsmm/core/thread_pool.hpp"
 #include "tests/convert/prune_case.hpp"
 
 namespace transformer_case {
@@ -68,6 +77,60 @@ inline std::vector<float> output_of(const lowered_graph& g, const sample_set& da
   REQUIRE((*run)->run(data, i));
   const auto y = (*run)->f32(g.outputs[0].name);
   return {y.begin(), y.end()};
+}
+
+inline file_bytes file_of(const lowered_graph& from) {
+  lowered_graph g = from;
+  auto file = emit_model(g, {});
+  REQUIRE_MESSAGE(file.has_value(), file.error().text);
+  return std::move(*file);
+}
+
+inline file_bytes quantized(const lowered_graph& g, quantize_report* report, double equalize = 0.5) {
+  const file_bytes file = file_of(g);
+  const auto m = model::open(file.bytes());
+  REQUIRE(m.has_value());
+  quantize_options o;
+  o.bits = 8;
+  o.equalize = equalize;
+  o.run = options();
+  auto q = quantize_model(*m, samples(6, 11), o, report);
+  REQUIRE_MESSAGE(q.has_value(), q.error().text);
+  return std::move(*q);
+}
+
+inline std::size_t ops_of(const file_bytes& file, op_kind kind) {
+  const auto m = model::open(file.bytes());
+  REQUIRE(m.has_value());
+  return static_cast<std::size_t>(std::count_if(m->ops().begin(), m->ops().end(), [&](const format::op_row& op) {
+    return op.kind == static_cast<std::uint32_t>(kind);
+  }));
+}
+
+/// The only output on one sample.
+inline std::vector<float> run(const file_bytes& file, std::uint32_t threads, isa level) {
+  thread_pool pool(threads);
+  session_options o = options();
+  o.exec = pool.handle();
+  o.level = level;
+  const auto m = model::open(file.bytes());
+  REQUIRE(m.has_value());
+  auto arena = file_bytes::allocate(*session::required(*m, o));
+  auto s = session::prepare(*m, arena->bytes(), o);
+  REQUIRE_MESSAGE(s.has_value(), s.error().text);
+  std::vector<float> out;
+  for (std::uint32_t t = 0; t < m->tensors().size(); ++t)
+    if (m->tensors()[t].kind == format::tensor_kind::input) {
+      const auto in = s->plain(t);
+      REQUIRE(samples(1, 5).load(0, std::span(&in, 1)).has_value());
+    }
+  s->run();
+  for (std::uint32_t t = 0; t < m->tensors().size(); ++t)
+    if (m->tensors()[t].kind == format::tensor_kind::output) {
+      out.resize(s->plain(t).size() / sizeof(float));
+      std::memcpy(out.data(), s->plain(t).data(), out.size() * sizeof(float));
+    }
+  return out;
 }
 
 }  // namespace transformer_case

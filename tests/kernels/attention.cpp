@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -41,9 +42,32 @@ struct attention_data {
     REQUIRE(k::make_attention_factors(s.depth, qq, qk, qv, qy, f));
   }
 
+  /// Scores and probabilities get levels.
+  void round(std::int32_t depth, float score, float probability, std::int32_t zero) {
+    powers = k::softmax_powers(score);
+    f.levels.powers = powers.data();
+    f.levels.zero_score = 121;
+    f.levels.zero = zero;
+    REQUIRE(k::make_rounded_attention_factors(depth, qq, qk, qv, qy, score, probability, f));
+  }
+
+  /// Scores get a bias; one of them is far below all others.
+  void add_bias(const attention_case& s, bool by_head) {
+    bias_by_head = by_head;
+    bias.resize(static_cast<std::size_t>((by_head ? s.heads : 1) * s.tq * s.tk));
+    dsmm::rng random(6);
+    for (auto& e : bias) e = static_cast<std::int32_t>(random.below(20000)) - 10000;
+    bias[bias.size() / 2] = -(1 << 29);
+  }
+
   k::attention_call call(const attention_case& s, dsmm::tensor_view<std::uint8_t> y) const {
-    return {dsmm::dense_view(q.data(), {s.tq, 1, s.depth}), dsmm::dense_view(key.data(), {s.tk, 1, s.depth}),
-            dsmm::dense_view(v.data(), {s.tk, 1, s.depth}), y, f};
+    return {dsmm::dense_view(q.data(), {s.tq, 1, s.depth}),
+            dsmm::dense_view(key.data(), {s.tk, 1, s.depth}),
+            dsmm::dense_view(v.data(), {s.tk, 1, s.depth}),
+            y,
+            f,
+            bias.empty() ? nullptr : bias.data(),
+            bias_by_head};
   }
 
   /// All rows, `at_once` of them by one call; memory that the kernel did not ask for stays as it is.
@@ -72,7 +96,9 @@ struct attention_data {
 
   std::vector<std::uint8_t> q, key, v;
   std::vector<std::int8_t> r;
-  std::vector<std::int32_t> rb;
+  std::vector<std::int32_t> rb, bias;
+  bool bias_by_head = false;
+  std::array<std::int32_t, 256> powers{};
   k::attention_factors f;
 };
 
@@ -86,7 +112,9 @@ double exact(const attention_case& s, const attention_data& a, std::int32_t i, s
     const std::int32_t dist = (s.tk - 1 - j) - (s.tq - 1 - i);
     if (s.causal && dist < 0) continue;
     const std::int32_t row = std::clamp(dist, 0, std::max(s.distances - 1, 0));
-    double dot = s.rb ? a.rb[static_cast<std::size_t>(head * s.distances + row)] : 0.0;
+    double dot =
+        a.bias.empty() ? 0.0 : a.bias[static_cast<std::size_t>(((a.bias_by_head ? head : 0) * s.tq + i) * s.tk + j)];
+    dot += s.rb ? a.rb[static_cast<std::size_t>(head * s.distances + row)] : 0.0;
     for (std::int32_t d = head * dh; d < (head + 1) * dh; ++d) {
       const int key = a.key[static_cast<std::size_t>(j * s.depth + d)] - qk.zero_point;
       const int r = s.r ? a.r[static_cast<std::size_t>(row * s.depth + d)] : 0;
@@ -143,11 +171,10 @@ TEST_CASE("a causal query without any key yields the zero point") {
 
 namespace {
 
-/// Every variant that takes the case against the specification; hash of the bits.
-std::uint64_t check_variants(const attention_case& s, std::uint64_t hash) {
+/// Every variant that takes the data against the specification; hash of the bits.
+std::uint64_t check_variants(const attention_case& s, const attention_data& a, std::uint64_t hash) {
   CAPTURE(s.tq);
   CAPTURE(s.tk);
-  const attention_data a(s);
   golden::guarded<std::uint8_t> expected({s.tq, 1, s.depth}, (s.depth + 3) / 4 * 4, 5);
   a.run(k::attention_kernel_of<k::attention_impl::generic>, s, expected.view, 3);
   k::attention_variants::for_each([&]<class V>(std::type_identity<V>) {
@@ -160,6 +187,10 @@ std::uint64_t check_variants(const attention_case& s, std::uint64_t hash) {
     }
   });
   return golden::hash(expected.buffer, hash);
+}
+
+std::uint64_t check_variants(const attention_case& s, std::uint64_t hash) {
+  return check_variants(s, attention_data(s), hash);
 }
 
 }  // namespace
@@ -187,6 +218,55 @@ TEST_CASE("every variant gives the bits of the specification for many queries, d
                                   {100, 40, 64, 4, 0, true, false, false},
                                   {64, 1, 260, 1, 0, false, false, false}})
     check_variants(s, 0);
+}
+
+TEST_CASE("every variant gives the bits of the specification where scores and probabilities have levels") {
+  std::uint64_t hash = 0;
+  for (const attention_case& s : {attention_case{6, 1, 64, 1, 0, false, false, false},
+                                  {13, 197, 384, 6, 0, false, false, false},
+                                  {20, 70, 36, 2, 0, false, false, false},
+                                  {9, 64, 10, 1, 0, false, false, false},
+                                  {40, 9, 96, 3, 0, true, false, false},
+                                  {8, 40, 16, 2, 9, true, true, true}})
+    for (const float score : {0.0011f, 0.1f, 3.0f})  // the first factor of all is above 1/4, scores saturate
+      for (const std::int32_t zero : {0, 5}) {
+        attention_data a(s);
+        a.round(s.depth, score, zero == 0 ? 1.0f / 255.0f : 0.0005f, zero);
+        hash = check_variants(s, a, hash);
+      }
+  golden::check("attention.levels", hash);
+}
+
+TEST_CASE("a bias is added to scores: near real arithmetic, the same bits by every variant") {
+  std::uint64_t hash = 0;
+  for (const attention_case& s : {attention_case{6, 1, 64, 1, 0, false, false, false},
+                                  {49, 49, 96, 3, 0, false, false, false},
+                                  {13, 33, 36, 2, 0, true, false, false},
+                                  {5, 20, 8, 2, 3, true, true, true}})
+    for (const bool by_head : {true, false}) {
+      attention_data a(s);
+      a.add_bias(s, by_head);
+      std::vector<std::uint8_t> y(static_cast<std::size_t>(s.tq * s.depth));
+      a.run(k::attention_kernel_of<k::attention_impl::generic>, s, dsmm::dense_view(y.data(), {s.tq, 1, s.depth}), 4);
+      double worst = 0.0;
+      for (std::int32_t i = 0; i < s.tq; ++i)
+        for (std::int32_t c = 0; c < s.depth; ++c)
+          worst = std::max(worst, std::fabs(y[static_cast<std::size_t>(i * s.depth + c)] - exact(s, a, i, c)));
+      CHECK(worst < 0.8);
+      hash = check_variants(s, a, hash);
+      a.round(s.depth, 0.1f, 1.0f / 255.0f, 0);
+      hash = check_variants(s, a, hash);
+    }
+  golden::check("attention.bias", hash);
+}
+
+TEST_CASE("levels that do not fit are refused") {
+  k::attention_factors f;
+  CHECK(k::make_rounded_attention_factors(64, qq, qk, qv, qy, 0.02f, 1.0f / 255.0f, f));
+  CHECK_FALSE(k::make_rounded_attention_factors(64, qq, qk, qv, qy, 0.0007f, 1.0f / 255.0f, f));
+  CHECK_FALSE(k::make_rounded_attention_factors(64, qq, qk, qv, {1e-6f, 0}, 0.02f, 1.0f / 255.0f, f));
+  f.heads = 3;
+  CHECK_FALSE(k::make_rounded_attention_factors(64, qq, qk, qv, qy, 0.02f, 1.0f / 255.0f, f));
 }
 
 TEST_CASE("every variant keeps far scores, ties and the ends of u8") {

@@ -3,7 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/model/every_op_model.hpp"
@@ -62,6 +64,28 @@ errc attention(std::int32_t width, std::int32_t heads, std::vector<std::int32_t>
   return file ? errc::ok : file.error().code;
 }
 
+/// Attention of four queries and keys, two heads of four channels, that rounds or has a bias.
+errc attention_with(std::vector<float> levels, std::vector<std::int32_t> powers, std::vector<std::int32_t> bias_dims,
+                    std::int32_t bias, std::vector<std::int32_t> kinds) {
+  dsmm::model_writer w;
+  const dsmm::quantization q{0.1f, 128};
+  const auto x = w.input("x", dtype::u8, {4, 1, 8}, q), y = w.output("y", dtype::u8, {4, 1, 8}, q);
+  std::vector<std::uint32_t> in(9, dsmm::format::no_tensor);
+  in[0] = in[1] = in[2] = x;
+  const auto length = [](const auto& v) { return static_cast<std::int32_t>(v.size()); };
+  if (!levels.empty()) in[5] = w.constant<float>("levels", {length(levels)}, levels);
+  if (!powers.empty()) in[6] = w.constant<std::int32_t>("powers", {length(powers)}, powers);
+  std::size_t count = 1;
+  for (const std::int32_t d : bias_dims) count *= static_cast<std::size_t>(d);
+  const std::vector<std::int32_t> values(count, bias);
+  if (!bias_dims.empty()) in[7] = w.constant("bias", dtype::s32, bias_dims, std::as_bytes(std::span(values)));
+  if (!kinds.empty()) in[8] = w.constant<std::int32_t>("kinds", {length(kinds)}, kinds);
+  w.program("main");
+  w.op(op_kind::attention, "attention", in, std::span(&y, 1), std::vector<std::int32_t>{2, 0});
+  const auto file = w.finish();
+  return file ? errc::ok : file.error().code;
+}
+
 /// A convolution along one axis: its output has `expected` pixels.
 errc convolved(std::int32_t size, std::int32_t kernel, std::int32_t stride, std::int32_t pad, std::int32_t dilation,
                std::int32_t expected) {
@@ -102,6 +126,41 @@ TEST_CASE("planes of f32 are the one plain tensor that the integer tier reads") 
   CHECK(planes({2, 2, 2, 3}, 4) != errc::ok);
   CHECK(planes({1, 1, 4, 2, 3}, 4) != errc::ok);
   CHECK(planes({1, 4, 2, 3}, 4, dtype::s32) != errc::ok);
+}
+
+TEST_CASE("attention that rounds has levels and powers that cannot leave what kernels hold") {
+  const std::vector<std::int32_t> powers(256, 65535);
+  const std::vector<float> levels{0.02f, 118, 1 / 255.0f, 0};
+  CHECK(attention_with(levels, powers, {}, 0, {}) == errc::ok);
+  CHECK(attention_with(levels, {}, {}, 0, {}) == errc::bad_value);
+  CHECK(attention_with({}, powers, {}, 0, {}) == errc::bad_value);
+  CHECK(attention_with({0.02f, 118, 0.004f}, powers, {}, 0, {}) == errc::shape_mismatch);
+  CHECK(attention_with(levels, {65535, 3}, {}, 0, {}) == errc::shape_mismatch);
+  for (const std::vector<float>& bad : {std::vector<float>{-0.02f, 0, 0.004f, 0},
+                                        {0.02f, 256, 0.004f, 0},
+                                        {0.02f, 0, 1e-5f, 0},
+                                        {0.02f, 0, 0.004f, -1},
+                                        {0.02f, std::nanf(""), 0.004f, 0}})
+    CHECK(attention_with(bad, powers, {}, 0, {}) == errc::bad_value);
+  for (const auto& [index, value] : {std::pair{std::size_t{0}, 0}, {9, -1}, {9, 65536}}) {
+    std::vector<std::int32_t> bad = powers;
+    bad[index] = value;
+    CHECK(attention_with(levels, bad, {}, 0, {}) == errc::bad_value);
+  }
+}
+
+TEST_CASE("attention in windows has a bias for each window and no rows left over") {
+  CHECK(attention_with({}, {}, {1, 2, 4, 4}, 1 << 29, {}) == errc::ok);
+  CHECK(attention_with({}, {}, {1, 1, 4, 4}, -(1 << 29), {}) == errc::ok);
+  CHECK(attention_with({}, {}, {3, 2, 2, 2}, 5, {2, 0}) == errc::ok);
+  CHECK(attention_with({}, {}, {}, 0, {0, 0, 0, 0}) == errc::ok);
+  CHECK(attention_with({}, {}, {1, 2, 4, 4}, (1 << 29) + 1, {}) == errc::bad_value);
+  CHECK(attention_with({}, {}, {1, 3, 4, 4}, 0, {}) == errc::shape_mismatch);
+  CHECK(attention_with({}, {}, {3, 2, 4, 4}, 5, {2, 0}) == errc::shape_mismatch);
+  CHECK(attention_with({}, {}, {3, 2, 2, 2}, 5, {3, 0}) == errc::bad_value);
+  CHECK(attention_with({}, {}, {3, 2, 2, 2}, 5, {-1, 0}) == errc::bad_value);
+  CHECK(attention_with({}, {}, {}, 0, {0, 1}) == errc::bad_value);
+  CHECK(attention_with({}, {}, {}, 0, {0, 0, 0}) == errc::shape_mismatch);
 }
 
 TEST_CASE("windows have the extents of every other framework") {

@@ -136,7 +136,12 @@ public:
       return fail(errc::shape_mismatch, "the number of elements would change in a reshape");
     if (dims == x.dims()) return x;
     const lowered_value& from = x.value();
-    if (from.is_constant) return constant(from.type, std::move(dims), from.bytes, from.owned);
+    if (from.is_constant) {
+      const auto scales = from.scales;
+      const var same = constant(from.type, std::move(dims), from.bytes, from.owned);
+      if (scales && scales->scale.size() == 1) set_scales(same, constant_scales(*scales));
+      return same;
+    }
     lowered_value v{from.type, std::move(dims)};
     v.same_as = from.same_as == no_value ? x.id : from.same_as;
     v.roots = from.roots;

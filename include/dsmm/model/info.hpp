@@ -57,6 +57,8 @@ inline work work_of(const model& m, const format::op_row& op) noexcept {
       break;
     case op_kind::attention:  // scores and weighted sum
       w.multiply_adds = 2 * elements(in[0]) * static_cast<std::uint64_t>(m.tensors()[in[1]].dims[0]);
+      if (in.size() > 8 && in[8] != format::no_tensor)  // windows
+        w.multiply_adds /= static_cast<std::uint64_t>(m.tensors()[in[8]].dims[0]);
       break;
     case op_kind::nd_conv:
     case op_kind::nd_conv_integer:

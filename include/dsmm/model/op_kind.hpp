@@ -95,7 +95,7 @@ inline constexpr op_signature op_signatures[] = {
     {op_kind::resize, "resize", 1, 1, 1, 3},
     {op_kind::softmax, "softmax", 1, 1, 1, 0},
     {op_kind::layer_norm, "layer_norm", 3, 3, 1, 1},
-    {op_kind::attention, "attention", 5, 5, 1, 2, 0, 0b11000},
+    {op_kind::attention, "attention", 5, 9, 1, 2, 0, 0b111111000},
     {op_kind::lut, "lut", 2, 2, 1, 0},
     {op_kind::append, "append", 2, 2, 0, 0},
     {op_kind::spectral, "spectral", 4, 4, 1, 0},

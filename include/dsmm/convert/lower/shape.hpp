@@ -119,7 +119,12 @@ inline void lower_transpose(node_scope& s) {
   const dim_list given = s.integers("perm", reversed);
   const dim_list perm = s.axes(given, x.rank());
   if (perm.size() != x.dims().size()) return s.fail(errc::bad_value, "Transpose: attribute perm is no permutation");
-  if (!s.to.failed()) s.out[0] = transpose(x, perm);
+  if (s.to.failed()) return;
+  s.out[0] = transpose(x, perm);
+  if (const auto scales = x.value().scales) {  // weights of a quantized product, as torch.export turns them
+    const auto axis = static_cast<std::int64_t>(std::find(perm.begin(), perm.end(), scales->axis) - perm.begin());
+    s.to.set_scales(s.out[0], {scales->scale, scales->scale.size() == 1 ? 0 : axis});
+  }
 }
 
 inline void lower_slice(node_scope& s) {

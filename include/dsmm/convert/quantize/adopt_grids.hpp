@@ -17,6 +17,8 @@
 #include "dsmm/convert/emit_model.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/pass/absorb_pads.hpp"
+#include "dsmm/convert/quantize/adopt_attention.hpp"
+#include "dsmm/convert/quantize/attention.hpp"
 #include "dsmm/convert/quantize/emit_integer.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/convert/quantize/rounded_values.hpp"
@@ -69,6 +71,8 @@ public:
     remove_dead_ops(g_);
     remove_unread_inputs(g_);
     unfuse(g_);
+    for (const auto& [part, whole] : split_parts(g_))
+      if (const auto grid = known(whole)) know(part, *grid);
     known_.resize(g_.values.size());
   }
 
@@ -96,12 +100,17 @@ public:
   const quantize_plan& plan() const noexcept { return plan_; }
   const std::vector<rounded_layer>& layers() const noexcept { return layers_; }
   const std::vector<quantization>& grids() const noexcept { return grids_; }
+  std::optional<quantization> known(std::uint32_t v) const {
+    return v < known_.size() ? known_[v] : std::optional<quantization>();
+  }
 
 private:
   bool plan_all() {
     general_.assign(g_.ops.size(), 0);
+    attention_ = find_attention(g_, true);
     for (;;) {
-      plan_ = plan_lowering(g_, general_);
+      plan_ = plan_lowering(g_, general_, attention_, known_values());
+      round_attention();
       tie();
       const auto before = std::count(general_.begin(), general_.end(), 1);
       layers_.assign(plan_.layers.size(), {});
@@ -112,6 +121,21 @@ private:
     return !plan_.layers.empty();
   }
 
+  std::vector<std::uint8_t> known_values() const {
+    std::vector<std::uint8_t> known(known_.size());
+    for (std::size_t v = 0; v < known.size(); ++v) known[v] = known_[v] ? 1 : 0;
+    return known;
+  }
+
+  void round_attention() {
+    for (const attention_pattern& p : attention_) {
+      lowered_step& s = plan_.steps[p.product];
+      const auto scores = known(g_.ops[p.scores].outputs[0]), probabilities = known(g_.ops[p.softmax].outputs[0]);
+      if (s.how == runs_as::attention && scores && probabilities)
+        s.rounding = attention_grids{*scores, *probabilities, real_of(g_.ops[p.scores].attributes[2])};
+    }
+  }
+
   bool read_in_f32(std::uint32_t v) const {
     for (std::size_t i = 0; i < g_.ops.size(); ++i)
       if ((plan_.steps[i].how == runs_as::general || plan_.steps[i].how == runs_as::view) &&
@@ -120,9 +144,6 @@ private:
     return false;
   }
   bool is_real(std::uint32_t v) const { return g_.values[v].type == dtype::f32 && !g_.values[v].is_constant; }
-  std::optional<quantization> known(std::uint32_t v) const {
-    return v < known_.size() ? known_[v] : std::optional<quantization>();
-  }
   void know(std::uint32_t v, quantization grid) {
     known_.resize(g_.values.size());
     known_[v] = grid;
@@ -201,7 +222,7 @@ private:
   }
 
   bool holds(const lowered_op& op, const lowered_step& s) {
-    if (s.how == runs_as::general || s.how == runs_as::view) return true;
+    if (s.how == runs_as::general || s.how == runs_as::view || s.how == runs_as::absorbed) return true;
     const std::uint32_t y = op.outputs[0];
     for (const std::uint32_t v : s.x)
       if (!on_grid(v)) return false;
@@ -218,8 +239,18 @@ private:
         const bool padded = std::any_of(s.attributes.begin() + 4, s.attributes.end(), [](auto p) { return p != 0; });
         return is_factor(step(s.x[0]) / (padded ? step(y) : n * step(y)));  // at a corner few elements may be inside
       }
+      case runs_as::attention: return attention_holds(s, y);
       default: return true;
     }
+  }
+
+  bool attention_holds(const lowered_step& s, std::uint32_t y) const {
+    const auto p = std::find_if(attention_.begin(), attention_.end(),
+                                [&](const attention_pattern& a) { return g_.ops[a.product].outputs[0] == y; });
+    const bool rounded = known(g_.ops[p->scores].outputs[0]) || known(g_.ops[p->softmax].outputs[0]);
+    if (rounded && !s.rounding) return false;
+    const auto grid = [&](std::uint32_t v) { return grids_[plan_.roots[v]]; };
+    return fits_attention(*p, grid(s.x[0]), grid(s.x[1]), grid(s.x[2]), grid(y), s.rounding);
   }
 
   /// Whether the weights of a channel may be rounded to multiples of a larger scale: whatever the inputs are, the
@@ -284,6 +315,7 @@ private:
   std::vector<std::optional<quantization>> known_;  // by value
   std::map<std::uint32_t, std::uint32_t> source_;   // by levels: what was rounded
   std::vector<std::uint8_t> general_, has_;
+  std::vector<attention_pattern> attention_;
   quantize_plan plan_;
   std::vector<quantization> grids_;
   std::vector<rounded_layer> layers_;
@@ -315,7 +347,9 @@ inline result<std::optional<file_bytes>> adopt_grids(const lowered_graph& from,
     const lowered_step& s = plan.steps[i];
     if (s.how != runs_as::table) continue;
     const auto grid = [&](std::uint32_t v) { return adopter.grids()[plan.roots[v]]; };
-    auto table = table_of(g, g.ops[i], s.x[0], grid(s.x[0]), grid(g.ops[i].outputs[0]), options);
+    auto table = table_of(
+        g, s.chain, s.x[0], grid(s.x[0]), grid(g.ops[i].outputs[0]), [&](std::uint32_t v) { return adopter.known(v); },
+        options);
     if (!table) return table.error();
     tables[i] = std::move(*table);
   }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -24,24 +25,49 @@
 
 namespace dsmm::inline DSMM_ABI::convert {
 
-/// softmax(q k^T * scale) v, batch 1: three ops of the graph, by their indices.
+/// softmax(q k^T * scale + bias) v, batch 1 or windows of one picture: ops of the graph, by their indices.
 struct attention_pattern {
   std::size_t scores = 0, softmax = 0, product = 0;
+  std::vector<std::size_t> between{};                      ///< of scores and softmax: what adds constants, and reshapes
   std::uint32_t q = no_value, k = no_value, v = no_value;  ///< (.., heads, T, depth); k may be (.., heads, depth, T)
   bool k_turned = false;
-  std::int64_t heads = 1, queries = 1, keys = 1, depth = 1;
+  std::int64_t windows = 1, heads = 1, queries = 1, keys = 1, depth = 1;
   double ratio = 1.0;  ///< scale * sqrt(depth): 1 in what the integer op means
 };
 
 namespace quantize_impl {
 
-/// Heads, steps and depth of (1, .., heads, T, depth) or (heads, T, depth).
-inline bool read_heads(const dim_list& d, std::int64_t& heads, std::int64_t& steps, std::int64_t& depth) {
-  if (d.size() < 3) return false;
-  for (std::size_t i = 0; i + 3 < d.size(); ++i)
-    if (d[i] != 1) return false;
-  heads = d[d.size() - 3], steps = d[d.size() - 2], depth = d[d.size() - 1];
-  return true;
+struct head_extents {
+  std::int64_t windows = 1, heads = 1, steps = 1, depth = 1;
+};
+
+/// Of (.., heads, T, depth), where one dimension before them counts windows and others are 1.
+inline std::optional<head_extents> read_heads(const dim_list& d) {
+  if (d.size() < 3) return std::nullopt;
+  head_extents e{1, d[d.size() - 3], d[d.size() - 2], d[d.size() - 1]};
+  for (std::size_t i = 0; i + 3 < d.size(); ++i) {
+    if (d[i] != 1 && e.windows != 1) return std::nullopt;
+    e.windows *= d[i];
+  }
+  return e;
+}
+
+/// A copy that moves nothing.
+inline bool is_reshape(const lowered_graph& g, const lowered_op& op) {
+  if (op.kind != op_kind::nd_copy || op.attributes[0] != 0) return false;
+  const dim_list& to = g.values[op.outputs[0]].dims;
+  std::int64_t stride = 1;
+  for (std::size_t i = to.size(); i-- > 0; stride *= to[i])
+    if (to[i] != 1 && op.attributes[1 + i] != stride) return false;
+  return count_of(g.values[op.inputs[0]].dims) == stride;
+}
+
+/// An addition of a constant to a value of the result's extents; the constant's place among the inputs.
+inline std::optional<std::size_t> added_constant(const lowered_graph& g, const lowered_op& op) {
+  if (!rewriter::is_binary(op, kernels::nd::binary_fn::add)) return std::nullopt;
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}})
+    if (is_f32_constant(g, op.inputs[i]) && g.values[op.inputs[1 - i]].dims == g.values[op.outputs[0]].dims) return i;
+  return std::nullopt;
 }
 
 /// A product of two values, with nothing added.
@@ -59,9 +85,17 @@ inline std::optional<attention_pattern> attention_at(rewriter& r, std::size_t in
   if (softmax == nullptr || softmax->kind != op_kind::nd_softmax || !r.read_once(product.inputs[0]) ||
       softmax->attributes[0] != static_cast<std::int32_t>(kernels::nd::softmax_fn::softmax))
     return std::nullopt;
-  const lowered_op* const scores = r.producer(softmax->inputs[0]);
-  if (!is_bare_product(scores) || !r.read_once(softmax->inputs[0])) return std::nullopt;
   attention_pattern p;
+  std::uint32_t at = softmax->inputs[0];
+  const lowered_op* scores = r.producer(at);
+  for (; scores != nullptr && r.read_once(at) && scores->kind != op_kind::nd_matmul; scores = r.producer(at)) {
+    const auto constant = added_constant(r.graph(), *scores);
+    if (!constant && !is_reshape(r.graph(), *scores)) return std::nullopt;
+    p.between.push_back(static_cast<std::size_t>(scores - r.ops().data()));
+    at = scores->inputs[constant ? 1 - *constant : 0];
+  }
+  if (!is_bare_product(scores) || !r.read_once(at)) return std::nullopt;
+  std::reverse(p.between.begin(), p.between.end());
   p.product = index;
   p.softmax = static_cast<std::size_t>(softmax - r.ops().data());
   p.scores = static_cast<std::size_t>(scores - r.ops().data());
@@ -69,17 +103,16 @@ inline std::optional<attention_pattern> attention_at(rewriter& r, std::size_t in
   p.k_turned = scores->attributes[1] == 0;
   for (const std::uint32_t v : {p.q, p.k, p.v})
     if (r.value(v).is_constant || r.value(v).type != dtype::f32) return std::nullopt;
-  std::int64_t k_heads = 0, k_steps = 0, k_depth = 0, v_heads = 0, v_steps = 0, v_depth = 0;
-  if (!read_heads(r.value(p.q).dims, p.heads, p.queries, p.depth) ||
-      !read_heads(r.value(p.k).dims, k_heads, k_steps, k_depth) ||
-      !read_heads(r.value(p.v).dims, v_heads, v_steps, v_depth))
-    return std::nullopt;
-  if (p.k_turned) std::swap(k_steps, k_depth);
-  p.keys = k_steps;
+  const auto q = read_heads(r.value(p.q).dims), v = read_heads(r.value(p.v).dims);
+  auto k = read_heads(r.value(p.k).dims);
+  if (!q || !k || !v) return std::nullopt;
+  if (p.k_turned) std::swap(k->steps, k->depth);
+  p.windows = q->windows, p.heads = q->heads, p.queries = q->steps, p.depth = q->depth, p.keys = k->steps;
   const auto rank = static_cast<std::int32_t>(r.value(softmax->inputs[0]).dims.size());
   p.ratio = std::sqrt(static_cast<double>(p.depth)) * static_cast<double>(real_of(scores->attributes[2]));
-  if (k_heads != p.heads || v_heads != p.heads || v_steps != p.keys || k_depth != p.depth || v_depth != p.depth ||
-      softmax->attributes[1] != rank - 1 || p.depth > 4096 || p.keys > 32'768)
+  if (k->heads != p.heads || v->heads != p.heads || v->steps != p.keys || k->depth != p.depth || v->depth != p.depth ||
+      k->windows != p.windows || v->windows != p.windows || softmax->attributes[1] != rank - 1 || p.depth > 4096 ||
+      p.keys > 32'768)
     return std::nullopt;
   return p;
 }
@@ -92,8 +125,17 @@ public:
 
   void run(lowered_op& softmax) {
     double factor = take(softmax, 0);
-    lowered_op* const scores = r_.producer(softmax.inputs[0]);
-    if (!is_bare_product(scores) || !r_.read_once(softmax.inputs[0])) return put_back();
+    std::uint32_t at = softmax.inputs[0];
+    lowered_op* scores = r_.producer(at);
+    for (; scores != nullptr && r_.read_once(at); scores = r_.producer(at)) {
+      const auto constant = added_constant(r_.graph(), *scores);
+      if (constant && factor != 1.0) break;  // it would have to be multiplied too
+      if (!constant && !is_reshape(r_.graph(), *scores)) break;
+      const std::size_t input = constant ? 1 - *constant : 0;
+      if (constant) factor *= take(*scores, input);
+      at = scores->inputs[input];
+    }
+    if (!is_bare_product(scores) || !r_.read_once(at)) return put_back();
     taken_.clear();
     factor *= take(*scores, 0) * take(*scores, 1);
     scores->attributes[2] =
@@ -187,6 +229,9 @@ public:
     copies[0]->attributes = a;
   }
 
+  /// Each part made so far and the value that it is a part of.
+  const std::vector<std::pair<std::uint32_t, std::uint32_t>>& whole_of() const noexcept { return whole_of_; }
+
   /// Puts the new products where the ones were that they are parts of.
   void finish() {
     std::vector<lowered_op> ops;
@@ -203,6 +248,16 @@ public:
   }
 
 private:
+  /// Scales of the weights that a part keeps.
+  static std::shared_ptr<const constant_scales> scales_of(const lowered_value& w, std::size_t from, std::size_t count) {
+    if (!w.scales || w.scales->scale.size() <= 1) return w.scales;
+    constant_scales part = *w.scales;
+    if (from + count > part.scale.size()) return nullptr;
+    part.scale = std::vector<float>(part.scale.begin() + static_cast<std::ptrdiff_t>(from),
+                                    part.scale.begin() + static_cast<std::ptrdiff_t>(from + count));
+    return std::make_shared<const constant_scales>(std::move(part));
+  }
+
   std::optional<std::uint32_t> product_of(const lowered_op& whole, std::uint32_t y, std::int64_t first,
                                           std::int64_t width, std::int64_t n) {
     const auto known = parts_.find({y, first});
@@ -218,6 +273,7 @@ private:
     for (std::size_t k = 0; k < depth; ++k)
       for (std::size_t o = 0; o < count; ++o)
         values[turned ? o * depth + k : k * count + o] = old[turned ? (from + o) * depth + k : k * all + from + o];
+    auto scales = scales_of(w, from, count);
     dim_list dims = turned ? dim_list{width, w.dims[1]} : dim_list{w.dims[0], width};
     std::vector<float> bias;
     if (whole.inputs.size() > 2 && whole.inputs[2] != no_value) {
@@ -227,6 +283,7 @@ private:
       if (count_of(b.dims) == n) bias.assign(floats_of(b).begin() + first, floats_of(b).begin() + first + width);
     }
     op.inputs[1] = add_constant(g_, dtype::f32, std::move(dims), std::as_bytes(std::span(values)));
+    g_.values[op.inputs[1]].scales = std::move(scales);
     if (!bias.empty()) op.inputs[2] = add_constant(g_, dtype::f32, {width}, std::as_bytes(std::span(bias)));
     lowered_value out;
     out.dims = g_.values[y].dims;
@@ -235,11 +292,13 @@ private:
     op.outputs[0] = static_cast<std::uint32_t>(g_.values.size() - 1);
     const std::uint32_t made = op.outputs[0];
     parts_.emplace(std::pair(y, first), std::move(op));
+    whole_of_.emplace_back(made, y);
     return made;
   }
 
   rewriter& r_;
   lowered_graph& g_;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> whole_of_;
   std::map<std::pair<std::uint32_t, std::int64_t>, lowered_op> parts_;  // by the whole and the first channel
 };
 

@@ -24,6 +24,7 @@
 #include "dsmm/convert/quantize/table.hpp"
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/result.hpp"
+#include "dsmm/kernels/softmax_levels.hpp"
 #include "dsmm/model/file.hpp"
 #include "dsmm/model/writer.hpp"
 
@@ -101,6 +102,8 @@ private:
       case runs_as::resize: return w_.op(op_kind::resize, name_, in, out(u8_[y]), s.attributes);
       case runs_as::attention: {
         in.resize(5, format::no_tensor);  // no relative positions
+        if (s.rounding) round_attention(*s.rounding, in);
+        if (s.bias) add_bias(*s.bias, s, in);
         return w_.op(op_kind::attention, name_, in, out(u8_[y]), s.attributes);
       }
       default: break;
@@ -109,11 +112,36 @@ private:
     w_.op(op_kind::lut, name_, {in[0], constant}, {u8_[y]});
   }
 
+  /// What is added to the scores, in steps of q times k; windows that add the same share it.
+  void add_bias(const attention_bias& b, const lowered_step& s, std::vector<std::uint32_t>& in) {
+    const auto windows = static_cast<std::int32_t>(b.kind.size()), kinds = static_cast<std::int32_t>(b.kinds);
+    in.resize(9, format::no_tensor);
+    if (windows != 1) in[8] = w_.constant<std::int32_t>("", {windows}, b.kind);
+    if (b.values.empty()) return;
+    const extents q = plan_.layouts[s.x[0]]->shape, k = plan_.layouts[s.x[1]]->shape;
+    const double depth = static_cast<double>(q.c) / s.attributes[0];
+    const double step = static_cast<double>(grid(s.x[0]).scale) * static_cast<double>(grid(s.x[1]).scale);
+    std::vector<std::int32_t> values;
+    for (const float v : b.values)
+      values.push_back(static_cast<std::int32_t>(
+          std::clamp(std::nearbyint(static_cast<double>(v) * std::sqrt(depth) / step), -0x1p29, 0x1p29)));
+    in[7] = w_.constant<std::int32_t>("", {kinds, static_cast<std::int32_t>(b.heads), q.h / windows, k.h / windows},
+                                      values);
+  }
+
+  void round_attention(const attention_grids& grids, std::vector<std::uint32_t>& in) {
+    const float levels[] = {grids.scores.scale / grids.factor, static_cast<float>(grids.scores.zero_point),
+                            grids.probabilities.scale, static_cast<float>(grids.probabilities.zero_point)};
+    const auto powers = kernels::softmax_powers(grids.scores.scale);
+    in.push_back(w_.constant<float>("", {4}, levels));
+    in.push_back(w_.constant<std::int32_t>("", {256}, powers));
+  }
+
   std::span<const std::uint32_t> out(const std::uint32_t& tensor) const { return {&tensor, 1}; }
 
   /// How an op with that result wants to see v: as an image, or exactly as its result lies.
   layout wanted(std::uint32_t v, const layout& to) const {
-    if (plan_.layouts[v] && *plan_.layouts[v] == to) return to;
+    if (plan_.layouts[v] ? *plan_.layouts[v] == to : rows_of(g_.values[v].dims) == to) return to;
     return *channels_first(g_.values[v].dims);
   }
 
@@ -213,7 +241,7 @@ private:
   }
 
   void layer_norm(const lowered_op& op, const lowered_step& s, const layout& to) {
-    const std::uint32_t x = real(op.inputs[0], to), y = op.outputs[0];
+    const std::uint32_t x = s.x.empty() ? real(op.inputs[0], to) : u8(s.x[0], to), y = op.outputs[0];
     const dim_list c{to.shape.c};
     const std::uint32_t gamma = w_.constant("", dtype::f32, file_dims(c), g_.values[op.inputs[1]].bytes);
     const std::uint32_t beta = w_.constant("", dtype::f32, file_dims(c), g_.values[op.inputs[2]].bytes);

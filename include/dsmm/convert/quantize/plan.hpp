@@ -5,7 +5,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/quantize/attention.hpp"
+#include "dsmm/convert/quantize/attention_bias.hpp"
 #include "dsmm/convert/quantize/layer.hpp"
 #include "dsmm/convert/quantize/layout.hpp"
 #include "dsmm/convert/quantize/unfuse.hpp"
@@ -32,37 +35,47 @@ enum class runs_as : std::uint8_t {
   mul,
   concat,
   resize,
-  table,       ///< of one value, or of one value and a constant: a table of 256 results
+  table,       ///< of one value, or of one value and constants: a table of 256 results
   attention,   ///< of q, k and v: the product that ends it
   layer_norm,  ///< of an f32 value that only layers read
-  absorbed,    ///< nowhere: part of an attention
+  absorbed,    ///< nowhere: part of an attention or of a table
+};
+
+/// The grids that a quantized model has for scores and probabilities, and what a product of q and k is multiplied by.
+struct attention_grids {
+  quantization scores, probabilities;
+  float factor = 1.0f;
 };
 
 struct lowered_step {
   runs_as how = runs_as::general;
-  std::uint32_t layer = no_value;            ///< index into plan::layers
-  std::vector<std::uint32_t> x{};            ///< values it reads as u8
-  std::vector<std::int32_t> attributes{};    ///< of the integer op
+  std::uint32_t layer = no_value;          ///< index into plan::layers
+  std::vector<std::uint32_t> x{};          ///< values it reads as u8
+  std::vector<std::int32_t> attributes{};  ///< of the integer op
   bool relu = false;
+  std::vector<std::size_t> chain{};  ///< of a table: the ops that it stands for, in order
+  std::optional<attention_grids> rounding{};
+  std::shared_ptr<const attention_bias> bias{};  ///< of an attention in windows or with a bias
 };
 
 /// What becomes of each op and value.
 struct quantize_plan {
-  std::vector<lowered_step> steps;               ///< one per op of the graph
+  std::vector<lowered_step> steps;  ///< one per op of the graph
   std::vector<weight_layer> layers;
-  std::vector<std::optional<layout>> layouts;    ///< of values that lie in (H, W, C) memory
-  std::vector<std::uint32_t> roots;              ///< the value in whose memory a value lies
-  std::vector<bool> as_u8;                       ///< by root: integer ops read it
-  std::vector<std::uint32_t> grids;              ///< by root: the root whose scale it has
-  std::vector<std::uint32_t> observed;           ///< by root: the value whose range it must hold
+  std::vector<std::optional<layout>> layouts;  ///< of values that lie in (H, W, C) memory
+  std::vector<std::uint32_t> roots;            ///< the value in whose memory a value lies
+  std::vector<bool> as_u8;                     ///< by root: integer ops read it
+  std::vector<std::uint32_t> grids;            ///< by root: the root whose scale it has
+  std::vector<std::uint32_t> observed;         ///< by root: the value whose range it must hold
 };
 
 namespace quantize_impl {
 
 class planner {
 public:
-  planner(const lowered_graph& g, std::span<const std::uint8_t> general, std::span<const attention_pattern> attention)
-      : g_(g), general_(general), attention_(attention) {
+  planner(const lowered_graph& g, std::span<const std::uint8_t> general, std::span<const attention_pattern> attention,
+          std::span<const std::uint8_t> on_grid)
+      : g_(g), general_(general), attention_(attention), on_grid_(on_grid) {
     const std::size_t n = g.values.size();
     plan_.steps.resize(g.ops.size());
     plan_.layouts.resize(n);
@@ -93,6 +106,13 @@ private:
   const std::optional<layout>& at(std::uint32_t v) const { return plan_.layouts[v]; }
   bool is_constant(std::uint32_t v) const { return v != no_value && g_.values[v].is_constant; }
 
+  bool has_grid(std::uint32_t v) const { return v < on_grid_.size() && on_grid_[v] != 0; }
+
+  /// at(v); of what is computed in f32 and has a grid of its own, rows.
+  std::optional<layout> lies(std::uint32_t v) const {
+    return at(v) || is_constant(v) || !has_grid(v) ? at(v) : rows_of(dims(v));
+  }
+
   bool is_general(std::size_t i) const { return i < general_.size() && general_[i] != 0; }
 
   /// The value lies in memory as the tensor of its own dimensions would.
@@ -122,11 +142,17 @@ private:
   }
 
   /// Heads side by side in (T, 1, heads * depth), as attention reads them.
-  static layout side_by_side(std::size_t rank, std::int64_t heads, std::int64_t steps, std::int64_t depth,
+  static layout side_by_side(const dim_list& dims, std::int64_t heads, std::int64_t steps, std::int64_t depth,
                              bool turned) {
     layout l;
-    l.shape = {static_cast<std::int32_t>(steps), 1, static_cast<std::int32_t>(heads * depth)};
+    const std::size_t rank = dims.size();
     l.dims.resize(rank);
+    std::int64_t windows = 1;
+    for (std::size_t i = 0; i + 3 < rank; ++i) {
+      l.dims[i] = layout_impl::one(dims[i], steps * heads * depth);
+      windows *= dims[i];
+    }
+    l.shape = {static_cast<std::int32_t>(windows * steps), 1, static_cast<std::int32_t>(heads * depth)};
     l.dims[rank - 3] = layout_impl::one(heads, depth);
     l.dims[rank - 2] = turned ? layout_impl::one(depth, 1) : layout_impl::one(steps, heads * depth);
     l.dims[rank - 1] = turned ? layout_impl::one(steps, heads * depth) : layout_impl::one(depth, 1);
@@ -139,14 +165,24 @@ private:
                                 [&](const attention_pattern& a) { return a.product == index; });
     if (p == attention_.end() || is_general(p->scores) || is_general(p->softmax)) return false;
     const auto lies = [&](std::uint32_t v, std::int64_t steps, bool turned) {
-      return at(v) && *at(v) == side_by_side(dims(v).size(), p->heads, steps, p->depth, turned);
+      return at(v) && *at(v) == side_by_side(dims(v), p->heads, steps, p->depth, turned);
     };
+    const bool plain = p->windows == 1 && p->between.empty();
+    if (!plain && (!on_grid_.empty() || p->windows * std::max(p->queries, p->keys) > 16384)) return false;
     if (!lies(p->q, p->queries, false) || !lies(p->k, p->keys, p->k_turned) || !lies(p->v, p->keys, false))
       return false;
+    std::shared_ptr<const attention_bias> bias;
+    if (!plain) {
+      auto found = bias_of(g_, *p);
+      if (!found) return false;
+      bias = std::make_shared<const attention_bias>(std::move(*found));
+    }
     const std::uint32_t y = g_.ops[index].outputs[0];
+    for (const std::size_t i : p->between) plan_.steps[i] = {runs_as::absorbed};
     plan_.steps[p->scores].how = plan_.steps[p->softmax].how = runs_as::absorbed;
     plan_.steps[index] = {runs_as::attention, no_value, {p->q, p->k, p->v}, {static_cast<std::int32_t>(p->heads), 0}};
-    plan_.layouts[y] = side_by_side(dims(y).size(), p->heads, p->queries, p->depth, false);
+    plan_.steps[index].bias = std::move(bias);
+    plan_.layouts[y] = side_by_side(dims(y), p->heads, p->queries, p->depth, false);
     return true;
   }
 
@@ -191,7 +227,9 @@ private:
       if (average && a[3] != 0 && (begin[s] != 0 || end[s] != 0)) return std::nullopt;
     }
     if (spatial > 2) return std::nullopt;
-    step = {average ? runs_as::avg_pool : runs_as::max_pool, no_value, {x},
+    step = {average ? runs_as::avg_pool : runs_as::max_pool,
+            no_value,
+            {x},
             {kernel[0], kernel[1], stride[0], stride[1], begin[0], begin[1], end[0], end[1]}};
     return to;
   }
@@ -243,7 +281,9 @@ private:
       if (scale != 0.0 && std::abs(scale * static_cast<double>(dims(x)[d]) - static_cast<double>(dims(y)[d])) > 1e-3)
         return std::nullopt;
     }
-    step = {runs_as::resize, no_value, {x},
+    step = {runs_as::resize,
+            no_value,
+            {x},
             {linear ? 1 : 0, static_cast<std::int32_t>(dims(y)[2]), static_cast<std::int32_t>(dims(y)[3])}};
     return channels_first(dims(y));
   }
@@ -275,6 +315,7 @@ private:
         !(epsilon >= 0x1p-126f && epsilon <= 1.0f) || !feeds_layers(y))
       return std::nullopt;
     step = {runs_as::layer_norm, no_value, {}, {op.attributes[1]}};
+    if (has_grid(x) && at(x) && *at(x) == *to) step.x = {x};
     return to;
   }
 
@@ -289,8 +330,33 @@ private:
       step = {runs_as::view, no_value, {x}};
       return at(x);
     }
-    step = {runs_as::table, no_value, {x}};
+    step = table(op, {x});
     return at(x);
+  }
+
+  /// The value that v is a function of, by tables.
+  std::uint32_t source(std::uint32_t v) const {
+    const auto made = tables_.find(v);
+    return made == tables_.end() ? v : made->second->x[0];
+  }
+
+  /// op, a function of values of one source, as a table. Where grids are known, of the source itself: what happens in
+  /// between is rounded where it has a grid, and nowhere else.
+  lowered_step table(const lowered_op& op, std::initializer_list<std::uint32_t> of) {
+    lowered_step s{runs_as::table, no_value, {*of.begin()}};
+    const std::uint32_t y = op.outputs[0];
+    if (!on_grid_.empty()) {
+      s.x = {source(*of.begin())};
+      for (const std::uint32_t v : of)
+        if (const auto made = tables_.find(v); made != tables_.end())
+          s.chain.insert(s.chain.end(), made->second->chain.begin(), made->second->chain.end());
+      std::sort(s.chain.begin(), s.chain.end());
+      s.chain.erase(std::unique(s.chain.begin(), s.chain.end()), s.chain.end());
+    }
+    const auto index = static_cast<std::size_t>(&op - g_.ops.data());
+    s.chain.push_back(index);
+    tables_[y] = &plan_.steps[index];
+    return s;
   }
 
   std::optional<layout> binary(const lowered_op& op, lowered_step& step) {
@@ -302,21 +368,38 @@ private:
       const std::uint32_t x = scalar_a ? b : a;
       if (dims(x) != dims(op.outputs[0])) return std::nullopt;
       if (!at(x) || at(x)->offset != 0 || at(x)->shape.count() != count_of(dims(x))) return std::nullopt;
-      step = {runs_as::table, no_value, {x}};
+      step = table(op, {x});
       return at(x);
     }
+    if (!on_grid_.empty() && source(a) == source(b) && at(a) && at(b) && *at(a) == *at(b) && dims(a) == dims(b) &&
+        at(a)->offset == 0 && at(a)->shape.count() == count_of(dims(a))) {
+      step = table(op, {a, b});
+      return at(a);
+    }
     if (fn != binary_fn::add && fn != binary_fn::mul) return std::nullopt;
-    if (!at(a) || !at(b)) return std::nullopt;
     if (dims(a) != dims(op.outputs[0])) std::swap(a, b);
-    if (dims(a) != dims(op.outputs[0])) return std::nullopt;
-    const bool same = dims(a) == dims(b) && *at(a) == *at(b) && at(a)->offset == 0 &&
-                      at(a)->shape.count() == count_of(dims(a));
+    if (dims(a) != dims(op.outputs[0]) || (!at(a) && !at(b))) return std::nullopt;
+    const std::optional<layout> first = lies(a), second = lies(b);
+    if (!first || !second) return std::nullopt;
+    const bool same =
+        dims(a) == dims(b) && *first == *second && first->offset == 0 && first->shape.count() == count_of(dims(a));
+    if (!same && (!at(a) || !at(b))) return std::nullopt;
     const bool gate = is_image(a) && is_image(b) && dims(a).size() == dims(b).size() && dims(b)[1] == dims(a)[1] &&
                       count_of(dims(b)) == dims(b)[1];
     if (!same && !gate && !(is_image(a) && is_image(b) && dims(a) == dims(b))) return std::nullopt;
     step = {fn == binary_fn::add ? runs_as::add : runs_as::mul, no_value, {a, b}};
     sums_[op.outputs[0]] = &step;
-    return same ? at(a) : channels_first(dims(a));
+    return same ? first : channels_first(dims(a));
+  }
+
+  /// Whether only tables that stand for op i too read its result.
+  bool inside_tables(std::size_t i) const {
+    const std::uint32_t y = g_.ops[i].outputs[0];
+    if (plan_.steps[i].how != runs_as::table || readers_of_[y].size() != readers_[y]) return false;
+    return std::all_of(readers_of_[y].begin(), readers_of_[y].end(), [&](std::size_t k) {
+      const auto& chain = plan_.steps[k].chain;
+      return std::find(chain.begin(), chain.end(), i) != chain.end();
+    });
   }
 
   /// What no layer needs stays in f32: heads keep their precision.
@@ -331,6 +414,10 @@ private:
       }
       if (s.how == runs_as::absorbed) continue;
       if (s.how == runs_as::attention) need[y] = true;  // always u8, like a layer's input
+      if (!need[y] && inside_tables(i)) {
+        s.how = runs_as::absorbed;
+        continue;
+      }
       if (s.how != runs_as::general && s.how != runs_as::layer && !need[y]) {
         s = {};
         plan_.layouts[y].reset();
@@ -376,10 +463,12 @@ private:
   const lowered_graph& g_;
   std::span<const std::uint8_t> general_;
   std::span<const attention_pattern> attention_;
+  std::span<const std::uint8_t> on_grid_;
   quantize_plan plan_;
-  std::vector<std::uint32_t> readers_;                         // by value
-  std::vector<std::vector<std::size_t>> readers_of_;           // the ops, by value
-  std::map<std::uint32_t, lowered_step*> sums_;                // by result: additions and products
+  std::vector<std::uint32_t> readers_;                   // by value
+  std::vector<std::vector<std::size_t>> readers_of_;     // the ops, by value
+  std::map<std::uint32_t, lowered_step*> sums_;          // by result: additions and products
+  std::map<std::uint32_t, const lowered_step*> tables_;  // by result
 };
 
 }  // namespace quantize_impl
@@ -388,9 +477,11 @@ private:
 /// values does where it lies between two layers.
 /// general    by op: not 0 for ops that must stay in f32; may be shorter than the list of ops.
 /// attention  find_attention() of the graph, to run on integers where q, k and v lie as its op wants them.
+/// on_grid    by value: not 0 where a model that is quantized already has a grid for it; empty for other models.
 inline quantize_plan plan_lowering(const lowered_graph& g, std::span<const std::uint8_t> general = {},
-                                   std::span<const attention_pattern> attention = {}) {
-  return quantize_impl::planner(g, general, attention).run();
+                                   std::span<const attention_pattern> attention = {},
+                                   std::span<const std::uint8_t> on_grid = {}) {
+  return quantize_impl::planner(g, general, attention, on_grid).run();
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert

@@ -183,7 +183,7 @@ private:
     for (std::size_t i = 0; i < g_.ops.size(); ++i) {
       const lowered_step& s = plan_.steps[i];
       if (s.how != runs_as::table) continue;
-      auto table = table_of(g_, g_.ops[i], s.x[0], grid(s.x[0]), grid(g_.ops[i].outputs[0]), options_.run);
+      auto table = table_of(g_, i, s.x[0], grid(s.x[0]), grid(g_.ops[i].outputs[0]), options_.run);
       if (!table) return table.error();
       tables_[i] = std::move(*table);
     }

@@ -14,6 +14,7 @@
 #include "dsmm/kernels/math_target.hpp"
 #include "dsmm/kernels/pad_channels.hpp"
 #include "dsmm/kernels/softmax_int.hpp"
+#include "dsmm/kernels/softmax_levels.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels {
 
@@ -25,8 +26,11 @@ struct attention_factors {
   const std::int8_t* r = nullptr;    ///< (L, D) on the scale of k, or null
   const std::int32_t* rb = nullptr;  ///< (heads, L) on the scale of q times k, |rb| <= 2^30, or null
   std::int32_t zero_q = 0, zero_k = 0, zero_v = 0, zero_y = 0;
-  fixed_point score;  ///< F(16 * q.scale * k.scale * log2(e) / sqrt(D / heads))
-  fixed_point value;  ///< F(v.scale / (2^14 * y.scale))
+  fixed_point score;  ///< F(16 * q.scale * k.scale * log2(e) / sqrt(D / heads)); of no use with levels
+  fixed_point value;  ///< F(v.scale * step of a probability / y.scale), the step 2^-14 without levels
+  softmax_levels levels;
+
+  bool rounds() const noexcept { return levels.powers != nullptr; }
 };
 
 /// Fills the zero points and fixed factors; `heads` is set. False if D is no multiple of heads, if D / heads exceeds
@@ -44,14 +48,40 @@ inline bool make_attention_factors(std::int32_t depth, const quantization& q, co
          make_fixed_point(static_cast<double>(v.scale) / (0x1p14 * static_cast<double>(y.scale)), out.value);
 }
 
+/// The same where scores and probabilities are rounded to levels of their own; the zero points and powers of out.levels
+/// are set. No 1 / sqrt(D / heads) but what `score`, the step of a score of scale 1, makes of it.
+/// probability  its scale, at least 2^-16.
+inline bool make_rounded_attention_factors(std::int32_t depth, const quantization& q, const quantization& k,
+                                           const quantization& v, const quantization& y, float score, float probability,
+                                           attention_factors& out) noexcept {
+  if (out.heads < 1 || depth % out.heads != 0 || depth / out.heads > 4096) return false;
+  const double step = static_cast<double>(q.scale) * static_cast<double>(k.scale);
+  out.zero_q = q.zero_point;
+  out.zero_k = k.zero_point;
+  out.zero_v = v.zero_point;
+  out.zero_y = y.zero_point;
+  out.levels.step = static_cast<double>(probability);
+  return make_fixed_point(step / static_cast<double>(score), out.levels.score) &&
+         make_fixed_point(out.levels.step * static_cast<double>(v.scale) / static_cast<double>(y.scale), out.value);
+}
+
 /// Multi-head attention of Tq queries over Tk keys, exact integers:
-///   S[i][j] = sum_d (q - zp_q) * (k - zp_k + r[dist]) + rb[head][dist],  dist = (Tk - 1 - j) - (Tq - 1 - i)
-///   y[i] = clamp(zp_y + rq(sum_j softmax_q14(S[i])[j] * (v - zp_v), F))
+///   S[i][j] = sum_d (q - zp_q) * (k - zp_k + r[dist]) + rb[head][dist] + bias[head][i][j]
+///   dist = (Tk - 1 - j) - (Tq - 1 - i)
+///   y[i] = clamp(zp_y + rq(sum_j softmax_q14(S[i])[j] * (v - zp_v), F)), or softmax_rounded() with levels
 /// q (Tq, 1, D), k and v (Tk, 1, D), y (Tq, 1, D). Tk <= 2^16. y must not overlap q, k or v.
 struct attention_call {
   tensor_view<const std::uint8_t> q, k, v;
   tensor_view<std::uint8_t> y;
   attention_factors factors;
+  const std::int32_t* bias = nullptr;  ///< (heads, Tq, Tk), or (Tq, Tk) for all heads; on the scale of rb, or null
+  bool bias_by_head = false;
+
+  /// (Tk), or null.
+  const std::int32_t* bias_row(std::int32_t head, std::int32_t i) const noexcept {
+    if (bias == nullptr) return nullptr;
+    return bias + (std::ptrdiff_t{bias_by_head ? head : 0} * queries() + i) * keys();
+  }
 
   std::int32_t queries() const noexcept { return q.shape.h; }
   std::int32_t keys() const noexcept { return k.shape.h; }
@@ -132,7 +162,10 @@ private:
       }
       scores[j] = score;
     }
-    if (used != 0) softmax_q14(scores, used, f.score, p);
+    if (const std::int32_t* const bias = call.bias_row(head, i))
+      for (std::int32_t j = 0; j < used; ++j) scores[j] += bias[j];
+    if (used != 0 && f.rounds()) softmax_rounded(scores, used, 0, f.levels, p);
+    else if (used != 0) softmax_q14(scores, used, f.score, p);
     for (std::int32_t j = 0; j < used; ++j) {
       const std::uint8_t* value = call.v.at(j, 0) + first;
       const std::int16_t weight = p[j];

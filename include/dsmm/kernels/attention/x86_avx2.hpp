@@ -12,6 +12,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/core/checked.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/attention/avx2_levels.hpp"
 #include "dsmm/kernels/attention/generic.hpp"
 #include "dsmm/kernels/pad_channels.hpp"
 #include "dsmm/kernels/requantize/x86_avx2.hpp"
@@ -26,7 +27,7 @@ struct x86_avx2 {
   /// No relative positions, a factor whose rounding is a multiple of 2^32, and enough queries that packing pays.
   static bool takes(const attention_call& call) noexcept {
     const attention_factors& f = call.factors;
-    return f.r == nullptr && f.rb == nullptr && f.score.shift >= 33 && call.queries() >= rows_at_once;
+    return f.r == nullptr && f.rb == nullptr && (f.rounds() || f.score.shift >= 33) && call.queries() >= rows_at_once;
   }
 
   static std::size_t packed_bytes(const attention_call& call) noexcept {
@@ -111,8 +112,12 @@ private:
     const std::size_t pairs = (static_cast<std::size_t>(most) + 1) / 2;
     for (std::int32_t r = 0; r < rows_at_once; ++r) {
       const auto row = static_cast<std::size_t>(r) * s.key_run;
-      softmax(scores + row, static_cast<std::size_t>(call.keys_of(std::min(i + r, end - 1))), pairs * 2,
-              call.factors.score, p + row);
+      const std::int32_t at = std::min(i + r, end - 1);
+      const auto keys = static_cast<std::size_t>(call.keys_of(at));
+      if (const std::int32_t* const more = call.bias_row(head, at))
+        for (std::size_t j = 0; j < keys; ++j) scores[row + j] += more[j];
+      if (call.factors.rounds()) avx2_softmax_rounded(scores + row, keys, pairs * 2, call.factors.levels, p + row);
+      else softmax(scores + row, keys, pairs * 2, call.factors.score, p + row);
     }
     const auto* const v = reinterpret_cast<const std::int16_t*>(packed + s.values_at);
     for (std::size_t d = 0; d < s.values; d += 16)

@@ -11,6 +11,7 @@
 #include "dsmm/config.hpp"
 #include "dsmm/core/checked.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/attention/avx512_levels.hpp"
 #include "dsmm/kernels/attention/avx512_softmax.hpp"
 #include "dsmm/kernels/attention/generic.hpp"
 #include "dsmm/kernels/pad_channels.hpp"
@@ -19,7 +20,8 @@
 namespace dsmm::inline DSMM_ABI::kernels::attention_impl {
 
 /// Six queries at once. Scores come from vpdpbusd over k - 128, so that zp_k and the 128 change all scores of a query
-/// alike, which a softmax does not see: what is left of the zero points is -zp_q * sum_d (k - 128), a bias per key.
+/// alike, which a softmax does not see unless scores are rounded first: what is left of the zero points is
+/// -zp_q * sum_d (k - 128), a bias per key.
 /// Probabilities and values meet in vpdpwssd, pairs of keys.
 struct x86_avx512vnni {
   static constexpr isa required = isa::x86_avx512vnni;
@@ -27,7 +29,7 @@ struct x86_avx512vnni {
   /// No relative positions, a factor whose rounding is a multiple of 2^32, and enough queries that packing pays.
   static bool takes(const attention_call& call) noexcept {
     const attention_factors& f = call.factors;
-    return f.r == nullptr && f.rb == nullptr && f.score.shift >= 33 && call.queries() >= rows_at_once;
+    return f.r == nullptr && f.rb == nullptr && (f.rounds() || f.score.shift >= 33) && call.queries() >= rows_at_once;
   }
 
   static std::size_t packed_bytes(const attention_call& call) noexcept {
@@ -177,8 +179,13 @@ private:
     const std::size_t pairs = (static_cast<std::size_t>(most) + 1) / 2;
     for (std::size_t r = 0; r < rows_at_once; ++r) {
       const std::int32_t at = i + static_cast<std::int32_t>(r) < end ? i + static_cast<std::int32_t>(r) : end - 1;
-      avx512_softmax_q14(scores + r * s.key_run, static_cast<std::size_t>(call.keys_of(at)), pairs * 2,
-                         call.factors.score, p + r * s.key_run);
+      const auto keys = static_cast<std::size_t>(call.keys_of(at));
+      std::int32_t* const from = scores + r * s.key_run;
+      std::int16_t* const to = p + r * s.key_run;
+      if (const std::int32_t* const more = call.bias_row(head, at)) add_bias(more, keys, from);
+      if (call.factors.rounds())
+        avx512_softmax_rounded(from, keys, pairs * 2, left_out(call, q[r], s.quads * 4), call.factors.levels, to);
+      else avx512_softmax_q14(from, keys, pairs * 2, call.factors.score, to);
     }
     const auto* const v = reinterpret_cast<const std::int16_t*>(packed + s.values_at);
     for (std::size_t d = 0; d < s.values;) {
@@ -191,6 +198,23 @@ private:
       store(call, sums + static_cast<std::size_t>(r) * s.values, depth, call.y.at(i + r, 0) + first);
       if (head + 1 == call.factors.heads) pad_channels(call.y, call.y.at(i + r, 0), call.factors.zero_y);
     }
+  }
+
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  static void add_bias(const std::int32_t* bias, std::size_t keys, std::int32_t* scores) noexcept {
+    for (std::size_t j = 0; j < keys; j += 16) {
+      const auto mask = static_cast<__mmask16>(keys - j >= 16 ? 0xFFFF : (1u << (keys - j)) - 1);
+      _mm512_store_si512(scores + j,
+                         _mm512_add_epi32(_mm512_load_si512(scores + j), _mm512_maskz_loadu_epi32(mask, bias + j)));
+    }
+  }
+
+  /// (128 - zp_k) * sum_d (q - zp_q): what tiles leave out of all scores of a query.
+  DSMM_TARGET("avx512f,avx512bw,avx512vl,avx512vnni")
+  static std::int32_t left_out(const attention_call& call, const std::uint8_t* q, std::size_t padded) noexcept {
+    std::int32_t sum = -call.factors.zero_q * call.head_depth();
+    for (std::size_t d = 0; d < padded; ++d) sum += q[d];
+    return (128 - call.factors.zero_k) * sum;
   }
 
   template <std::size_t Panels>

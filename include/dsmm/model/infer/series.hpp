@@ -26,7 +26,7 @@ inline result<output_form> layer_norm(const op_scope& op) noexcept {
   return same_shape(x, dtype::u8);
 }
 
-/// Keeps the integer score of a query and a key below 2^31: 4096 * 255 * (255 + 128) + 2^30.
+/// Keeps the integer score of a query and a key below 2^31: 4096 * 255 * (255 + 128) + 2^30, and 2^29 of a bias.
 inline result<void> check_relative(const op_scope& op, std::int32_t heads, std::int32_t width) noexcept {
   if (width / heads > 4096) return op.fail(errc::too_large, "attention: more than 4096 values per head");
   if (op.has(3)) {
@@ -48,6 +48,53 @@ inline result<void> check_relative(const op_scope& op, std::int32_t heads, std::
   return {};
 }
 
+/// Levels of scores and probabilities: f32 (4) of scale and zero point each, s32 (256) of 0 to 65535, the first not 0.
+inline result<void> check_levels(const op_scope& op) noexcept {
+  if (op.has(5) != op.has(6)) return op.fail(errc::bad_value, "attention: levels and powers come together");
+  if (!op.has(5)) return {};
+  if (!is_vector(op.input(5), dtype::f32, 4) || !is_vector(op.input(6), dtype::s32, 256))
+    return op.fail(errc::shape_mismatch, "attention: levels must be f32 (4), powers s32 (256)");
+  for (std::size_t i = 0; i < 4; ++i) {
+    const float v = op.element<float>(op.input(5), i);
+    const bool zero_point = i % 2 != 0;
+    if (zero_point ? !(v >= 0.0f && v <= 255.0f) : !(v >= 0x1p-126f && v <= 0x1p126f))
+      return op.fail(errc::bad_value, "attention: levels have normal scales and zero points of 0 to 255");
+  }
+  if (!(op.element<float>(op.input(5), 2) >= 0x1p-16f))
+    return op.fail(errc::bad_value, "attention: a step of probabilities is at least 2^-16");
+  for (std::size_t i = 0; i < 256; ++i)
+    if (!in_range(op.element<std::int32_t>(op.input(6), i), i == 0 ? 1 : 0, 65535))
+      return op.fail(errc::bad_value, "attention: powers must be within 0 to 65535, the first not 0");
+  return {};
+}
+
+/// How many windows of rows attend to themselves alone: as many as `kinds` has elements, 1 without.
+inline std::int32_t attention_windows(const op_scope& op) noexcept { return op.has(8) ? op.input(8).dims[0] : 1; }
+
+/// What is added to scores: s32 (N, heads or 1, Tq, Tk) within 2^29, of which each window takes one.
+inline result<void> check_bias(const op_scope& op, std::int32_t heads) noexcept {
+  if (op.has(8) && !is_constant(op.input(8), dtype::s32, 1))
+    return op.fail(errc::shape_mismatch, "attention: kinds must be an s32 constant (windows)");
+  const std::int32_t windows = attention_windows(op);
+  if (windows < 1 || op.input(0).dims[0] % windows != 0 || op.input(1).dims[0] % windows != 0)
+    return op.fail(errc::shape_mismatch, "attention: windows must divide Tq and Tk");
+  if (!op.has(7) && !op.has(8)) return {};
+  const std::int32_t kinds = op.has(7) ? op.input(7).dims[0] : 1;
+  for (std::int32_t i = 0; op.has(8) && i < windows; ++i)
+    if (!in_range(op.element<std::int32_t>(op.input(8), static_cast<std::size_t>(i)), 0, kinds - 1))
+      return op.fail(errc::bad_value, "attention: kinds must name a bias");
+  if (!op.has(7)) return {};
+  const format::tensor_row& bias = op.input(7);
+  if (!is_constant(bias, dtype::s32, 4) || (bias.dims[1] != 1 && bias.dims[1] != heads) ||
+      bias.dims[2] != op.input(0).dims[0] / windows || bias.dims[3] != op.input(1).dims[0] / windows)
+    return op.fail(errc::shape_mismatch, "attention: bias must be an s32 constant (N, heads or 1, Tq, Tk)");
+  const std::size_t count = static_cast<std::size_t>(bias.length) / sizeof(std::int32_t);
+  for (std::size_t i = 0; i < count; ++i)
+    if (!in_range(op.element<std::int32_t>(bias, i), -(1 << 29), 1 << 29))
+      return op.fail(errc::bad_value, "attention: bias must be within -2^29 to 2^29");
+  return {};
+}
+
 inline result<output_form> attention(const op_scope& op) noexcept {
   const format::tensor_row& q = op.input(0);
   const format::tensor_row& k = op.input(1);
@@ -59,8 +106,11 @@ inline result<output_form> attention(const op_scope& op) noexcept {
     return op.fail(errc::shape_mismatch, "attention: q must be (Tq, 1, D), k and v (Tk, 1, D)");
   if (heads < 1 || q.dims[2] % heads != 0) return op.fail(errc::bad_value, "attention: heads must divide D");
   if (!is_flag(op.attribute(1))) return op.fail(errc::bad_value, "attention: causal must be 0 or 1");
-  if (k.dims[0] > 32'768) return op.fail(errc::too_large, "attention: more than 32768 keys");
+  if (k.dims[0] / (op.has(8) ? std::max(op.input(8).dims[0], 1) : 1) > 32'768)
+    return op.fail(errc::too_large, "attention: more than 32768 keys");
   if (auto r = check_relative(op, heads, q.dims[2]); !r) return r.error();
+  if (auto r = check_levels(op); !r) return r.error();
+  if (auto r = check_bias(op, heads); !r) return r.error();
   return same_shape(q, dtype::u8);
 }
 
