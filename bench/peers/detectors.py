@@ -3,7 +3,7 @@
 """How far boxes and scores of quantized detectors agree with fp32 (ONNX Runtime) on pictures.
 
 usage: detectors.py DSMM --models DIR --calibration DIR --pictures DIR [--count 200] [--threshold 0.5] [--low 0.1]
-                    [--quantize "--method output"]
+                    [--quantize "--method output"] [--only FastestDet] [--peer MinMax]
 
 Knows YuNet, RFB-320 and FastestDet by the names of their files. Each is imported, quantized to int8 and int4 on the
 calibration pictures, and run by `dsmm run` and by ONNX Runtime on the same arrays. Per file it prints
@@ -13,6 +13,8 @@ calibration pictures, and run by `dsmm run` and by ONNX Runtime on the same arra
   anchors  the same anchors before suppression, those whose fp32 score is above --low: how many, the mean IoU of their
            boxes, the share of IoU >= 0.5, mean and largest difference of their scores
 
+--peer judges ONNX Runtime's own int8 file too (QDQ, u8 activations, s8 weights per channel, that calibration method).
+
 Needs onnxruntime, onnx, numpy and Pillow from PyPI.
 """
 import argparse
@@ -20,9 +22,13 @@ import pathlib
 import tempfile
 
 import numpy as np
+import onnx
+import onnx.version_converter
+from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
 
-from onnx_peer import ort_session, tool
+from onnx_peer import Samples, ort_session, tool
 
 SUPPRESSION = 0.45  # IoU above which the weaker of two boxes goes
 
@@ -165,6 +171,24 @@ def run_quantized(dsmm, model, name, arrays, names, folder):
     return [{n: v[i] for n, v in made.items()} for i in range(len(arrays))]
 
 
+def peer_file(path, port, samples, method, folder):
+    """What quantize_static makes of the model."""
+    fixed, made = folder / "fixed.onnx", folder / "peer.onnx"
+    model = onnx.load(path)
+    constants = {c.name for c in model.graph.initializer}
+    inputs = [v for v in model.graph.input if v.name not in constants]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    if model.opset_import[0].version < 13:  # scales per channel came with 13
+        model = onnx.version_converter.convert_version(model, 13)
+    onnx.save(model, fixed)
+    quant_pre_process(str(fixed), str(fixed), skip_symbolic_shape=True)
+    quantize_static(str(fixed), str(made), Samples({port.name: x[None]} for x in samples), per_channel=True,
+                    quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                    calibrate_method=CalibrationMethod[method])
+    return made
+
+
 def judge(label, arguments, folder):
     file, decode, mean, deviation, blue_first = DETECTORS[label]
     path = arguments.models / file
@@ -174,15 +198,24 @@ def judge(label, arguments, folder):
     dsmm = arguments.dsmm.resolve()
     tool(dsmm, "import", path, "-o", folder / "fp32.dsmm")
     prepare = ["--mean", mean, "--std", deviation] + (["--channels", "bgr"] if blue_first else [])
-    for bits in ("int8", "int4"):
+    decoded = [decode(o) for o in real]
+
+    def report(title, outputs, size):
+        boxes, anchors = compare(decoded, [decode(o) for o in outputs], arguments.threshold, arguments.low)
+        print(f"{label} {title}, {size} bytes\n  boxes    {boxes}\n  anchors  {anchors}", flush=True)
+
+    for title, made in (text.split("=", 1) for text in arguments.file):
+        report(title, run_quantized(dsmm, made, port.name, arrays, list(real[0]), folder), pathlib.Path(made).stat().st_size)
+    if arguments.peer:
+        samples = pictures(arguments.calibration, 64, port.shape, mean, deviation, blue_first)
+        made = peer_file(path, port, samples, arguments.peer, folder)
+        report(f"ONNX Runtime int8, {arguments.peer}", run_fp32(made, arrays), made.stat().st_size)
+    for bits in filter(None, arguments.weights.split(",")):
         made = folder / "q.dsmm"
         tool(dsmm, "quantize", folder / "fp32.dsmm", "-c", arguments.calibration, "-o", made, "--weights", bits,
              *prepare, *arguments.quantize.split())
         got = run_quantized(dsmm, made, port.name, arrays, list(real[0]), folder)
-        pair = [[decode(o) for o in outputs] for outputs in (real, got)]
-        boxes, anchors = compare(*pair, arguments.threshold, arguments.low)
-        size = made.stat().st_size
-        print(f"{label} {bits}, {size} bytes\n  boxes    {boxes}\n  anchors  {anchors}", flush=True)
+        report(bits, got, made.stat().st_size)
 
 
 def main():
@@ -195,8 +228,12 @@ def main():
     parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--low", type=float, default=0.1)
     parser.add_argument("--quantize", default="", help="more options of dsmm quantize, e.g. '--method output'")
+    parser.add_argument("--weights", default="int8,int4")
+    parser.add_argument("--only", choices=DETECTORS, help="one of them")
+    parser.add_argument("--peer", default="", help="e.g. MinMax")
+    parser.add_argument("--file", action="append", default=[], help="LABEL=FILE.dsmm, with --only")
     arguments = parser.parse_args()
-    for label in DETECTORS:
+    for label in [arguments.only] if arguments.only else DETECTORS:
         with tempfile.TemporaryDirectory() as folder:
             judge(label, arguments, pathlib.Path(folder))
 
