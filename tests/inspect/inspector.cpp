@@ -176,15 +176,17 @@ TEST_CASE("late is UNKNOWN, also for a defect") {
 
 TEST_CASE("each level judges like the model that it was") {
   line l;
+  dsmm::inspector_options patient;  // emulated machines are slow
+  patient.deadline = std::chrono::minutes(1);
   const auto small = [] { return samples::line_net(always, 4); };
   auto joined = samples::line_levels(samples::line_net(never), small());
   REQUIRE(joined);
-  auto both = dsmm::inspector::open(joined->bytes());
+  auto both = dsmm::inspector::open(joined->bytes(), patient);
   REQUIRE_MESSAGE(both, both.error().text);
   REQUIRE(both->levels() == 2);
   CHECK(both->level_share(1) == 0.5f);
-  auto large = open(never);
-  auto alone = dsmm::inspector::open(small().finish()->bytes());
+  auto large = open(never, patient);
+  auto alone = dsmm::inspector::open(small().finish()->bytes(), patient);
   REQUIRE(alone);
   for (std::uint32_t k = 0; k < 24; ++k) {  // in turn, so that each finds the series as if it had always run
     l.picture[0] = static_cast<std::uint8_t>(k + 1);

@@ -17,6 +17,7 @@
 #include "dsmm/convert/emit_model.hpp"
 #include "dsmm/convert/lowered_graph.hpp"
 #include "dsmm/convert/pass/absorb_pads.hpp"
+#include "dsmm/convert/pass/align_constants.hpp"
 #include "dsmm/convert/quantize/adopt_attention.hpp"
 #include "dsmm/convert/quantize/attention.hpp"
 #include "dsmm/convert/quantize/emit_integer.hpp"
@@ -338,6 +339,7 @@ inline result<std::optional<file_bytes>> adopt_grids(const lowered_graph& from,
   });
   if (!any) return std::optional<file_bytes>{};
   lowered_graph g = from;
+  align_constants(g);
   quantize_impl::grid_adopter adopter(g);
   adopter.read();
   if (!adopter.settle()) return std::optional<file_bytes>{};
