@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dsmm/core/rng.hpp"
+#include "moment_case.hpp"
 
 using namespace dsmm;
 using namespace dsmm::convert;
@@ -17,27 +18,18 @@ namespace {
 
 constexpr std::size_t n = 24;
 
-/// Moments of 60 rows that share a loud part, so that columns are strongly correlated.
-moment_matrix correlated() {
-  moment_matrix m{0, n, std::vector<double>(n * n, 0.0)};
-  rng r(11);
-  for (std::size_t i = 0; i < 60; ++i) {
-    const auto shared = static_cast<double>(r.uniform(0.0f, 2.0f));
-    std::vector<double> row(n);
-    for (double& v : row) v = shared + static_cast<double>(r.uniform(0.0f, 1.0f));
-    for (std::size_t a = 0; a < n; ++a)
-      for (std::size_t b = 0; b <= a; ++b) m.m[a * n + b] += row[a] * row[b];
-  }
-  return m;
+moment_matrix correlated() { return moment_case::moments(n, 60, 2.0f, 11); }
+
+std::vector<double> errors(const std::vector<double>& w, const std::vector<double>& step,
+                           const std::vector<std::int8_t>& codes) {
+  std::vector<double> e(n);
+  for (std::size_t k = 0; k < n; ++k) e[k] = codes[k] * step[k] - w[k];
+  return e;
 }
 
 double error(const moment_matrix& m, const std::vector<double>& w, const std::vector<double>& step,
              const std::vector<std::int8_t>& codes) {
-  double sum = 0;
-  for (std::size_t a = 0; a < n; ++a)
-    for (std::size_t b = 0; b < n; ++b)
-      sum += (codes[a] * step[a] - w[a]) * (codes[b] * step[b] - w[b]) * m.m[a < b ? b * n + a : a * n + b];
-  return sum;
+  return moment_case::power(m, errors(w, step, codes));
 }
 
 std::vector<double> times(const quantize_impl::moment_form& form, const std::vector<double>& v) {
@@ -50,9 +42,7 @@ std::vector<double> times(const quantize_impl::moment_form& form, const std::vec
 
 std::vector<double> slope_of(const quantize_impl::moment_form& form, const std::vector<double>& w,
                              const std::vector<double>& step, const std::vector<std::int8_t>& codes) {
-  std::vector<double> e(n);
-  for (std::size_t k = 0; k < n; ++k) e[k] = codes[k] * step[k] - w[k];
-  return times(form, e);
+  return times(form, errors(w, step, codes));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dsmm/core/rng.hpp"
+#include "moment_case.hpp"
 
 using namespace dsmm;
 using namespace dsmm::convert;
@@ -17,30 +18,16 @@ namespace {
 
 constexpr std::size_t n = 20;
 
-moment_matrix moments() {
-  moment_matrix m{0, n, std::vector<double>(n * n, 0.0)};
-  rng r(5);
-  for (std::size_t i = 0; i < 50; ++i) {
-    std::vector<double> row(n);
-    for (double& v : row) v = static_cast<double>(r.uniform(0.0f, 1.0f));
-    for (std::size_t a = 0; a < n; ++a)
-      for (std::size_t b = 0; b <= a; ++b) m.m[a * n + b] += row[a] * row[b];
-  }
-  return m;
-}
-
 double error(const moment_matrix& m, const quantize_impl::row_attempt& a) {
-  double sum = 0;
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j < n; ++j)
-      sum += (a.codes[i] * a.step(i) - a.w[i]) * (a.codes[j] * a.step(j) - a.w[j]) * m.m[i < j ? j * n + i : i * n + j];
-  return sum;
+  std::vector<double> e(n);
+  for (std::size_t k = 0; k < n; ++k) e[k] = a.codes[k] * a.step(k) - a.w[k];
+  return moment_case::power(m, e);
 }
 
 }  // namespace
 
 TEST_CASE("attempts side by side get what each gets alone, and their error is that of the moments") {
-  const moment_matrix m = moments();
+  const moment_matrix m = moment_case::moments(n, 50, 0.0f, 5);
   const quantize_impl::moment_form form(m, 0.0);
   const std::array<const quantize_impl::moment_form*, 1> forms{&form};
   rng r(6);

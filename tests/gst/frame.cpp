@@ -5,10 +5,9 @@
 
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "dsmm/inspect/load_frame.hpp"
+#include "format_of_caps.hpp"
 #include "infer_double.hpp"
 
 using namespace dsmm;
@@ -17,16 +16,9 @@ using namespace dsmm::test;
 namespace {
 
 struct unref {
-  void operator()(GstCaps* c) const { gst_caps_unref(c); }
   void operator()(GstBuffer* b) const { gst_buffer_unref(b); }
 };
 using buffer = std::unique_ptr<GstBuffer, unref>;
-
-std::optional<gst::frame_format> format_of(const char* caps) {
-  start_gstreamer();
-  const std::unique_ptr<GstCaps, unref> c(gst_caps_from_string(caps));
-  return gst::frame_format::from(c.get());
-}
 
 /// 6 x 3 pixels in NV12 with `gap` bytes behind each row: luma 126, u 128, v 90 + 10 * row of pairs.
 buffer nv12(std::size_t gap, bool meta) {
@@ -46,18 +38,6 @@ buffer nv12(std::size_t gap, bool meta) {
 }
 
 }  // namespace
-
-TEST_CASE("frame_format: the caps that the elements name, Bayer mosaics among them; anything else is nothing") {
-  CHECK(format_of("video/x-raw,format=NV12,width=6,height=3,framerate=0/1")->pixels == pixel_format::nv12);
-  CHECK(format_of("video/x-raw,format=BGRx,width=6,height=3,framerate=0/1")->pixels == pixel_format::bgrx);
-  CHECK(format_of("video/x-bayer,format=grbg,width=6,height=3,framerate=0/1")->pixels == pixel_format::bayer_grbg);
-  CHECK(format_of("video/x-bayer,format=bggr,width=6,height=3,framerate=0/1")->pixels == pixel_format::bayer_bggr);
-  for (const char* caps : {"video/x-raw,format=I420,width=6,height=3,framerate=0/1", "video/x-raw",
-                           "video/x-bayer,format=rggb", "video/x-bayer,format=rggb16le,width=6,height=3",
-                           "video/x-bayer,width=6,height=3", "video/x-bayer,format=rggb,width=0,height=3",
-                           "video/x-bayer,format=rggb,width=-4,height=3", "audio/x-raw", "EMPTY"})
-    CHECK_FALSE(format_of(caps));
-}
 
 TEST_CASE(
     "mapped_frame: both planes of NV12, with rows as GStreamer packs them or as a meta says; colours by the caps") {

@@ -21,6 +21,7 @@
 #include "dsmm/core/thread_pool.hpp"
 #include "dsmm/gst/element.hpp"
 #include "dsmm/gst/frame.hpp"
+#include "dsmm/gst/frame_format.hpp"
 #include "dsmm/gst/infer_loader.hpp"
 #include "dsmm/gst/infer_messages.hpp"
 #include "dsmm/gst/infer_properties.hpp"

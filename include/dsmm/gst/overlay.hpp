@@ -18,6 +18,7 @@
 #include "dsmm/explain/overlay.hpp"
 #include "dsmm/gst/element.hpp"
 #include "dsmm/gst/frame.hpp"
+#include "dsmm/gst/frame_format.hpp"
 #include "dsmm/gst/result_meta.hpp"
 
 namespace dsmm::inline DSMM_ABI::gst {

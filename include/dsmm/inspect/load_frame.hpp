@@ -57,11 +57,10 @@ template <std::int32_t Step>
   }
 }
 
-/// Three planes to pixels of three bytes, Pixel bytes apart.
-template <std::int32_t Pixel>
+/// Three planes to pixels of three bytes, `pixel` bytes apart.
 [[gnu::always_inline]] inline void put_pixels(const std::uint8_t* a, const std::uint8_t* b, const std::uint8_t* c,
-                                              std::int32_t n, std::uint8_t* to) noexcept {
-  for (std::int32_t i = 0; i < n; ++i) to[i * Pixel] = a[i], to[i * Pixel + 1] = b[i], to[i * Pixel + 2] = c[i];
+                                              std::int32_t n, std::ptrdiff_t pixel, std::uint8_t* to) noexcept {
+  for (std::int32_t i = 0; i < n; ++i) to[i * pixel] = a[i], to[i * pixel + 1] = b[i], to[i * pixel + 2] = c[i];
 }
 
 /// Columns [first, first + n) of row y, first even and n at most 64.
@@ -117,8 +116,8 @@ inline void row_part(const frame_view& f, pixel_format channels, std::int32_t y,
     n, to, pixel, a = (swapped ? run.blue : run.red).data(), b = run.green.data(),
     c = (swapped ? run.red : run.blue).data()
   ]() __attribute__((always_inline)) {
-    if (pixel == 3) return put_pixels<3>(a, b, c, n, to);
-    for (std::int32_t i = 0; i < n; ++i) to[i * pixel] = a[i], to[i * pixel + 1] = b[i], to[i * pixel + 2] = c[i];
+    if (pixel == 3) put_pixels(a, b, c, n, 3, to);  // known, so that stores become vectors
+    else put_pixels(a, b, c, n, pixel, to);
   });
 }
 

@@ -64,6 +64,7 @@ inline result<lowered_graph> read_graph(const model& m) {
   return g;
 }
 
+/// Of an aligned constant: those of .dsmm files are, others after align_constants().
 inline std::span<const float> floats_of(const lowered_value& v) noexcept {
   return {reinterpret_cast<const float*>(v.bytes.data()), v.bytes.size() / sizeof(float)};
 }

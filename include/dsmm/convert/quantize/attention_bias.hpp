@@ -66,17 +66,23 @@ inline void join_heads(attention_bias& b, std::size_t one) {
 
 }  // namespace attention_bias_impl
 
-/// Nothing for a bias that is not a number somewhere, or that takes more than 2^24 values.
+/// Nothing for a bias that is not a number somewhere, that takes more than 2^26 values, or more than 2^24 once windows
+/// and heads share it.
 inline std::optional<attention_bias> bias_of(const lowered_graph& g, const attention_pattern& p) {
-  const auto one = static_cast<std::size_t>(p.queries * p.keys), window = one * static_cast<std::size_t>(p.heads);
-  std::vector<float> total(window * static_cast<std::size_t>(p.windows), 0.0f);
-  bool any = false;
-  for (const std::size_t i : p.between)
-    if (const auto constant = quantize_impl::added_constant(g, g.ops[i])) {
-      attention_bias_impl::add(g.values[g.ops[i].inputs[*constant]], g.values[g.ops[i].outputs[0]].dims, total);
-      any = true;
-    }
   attention_bias b;
+  b.kind.assign(static_cast<std::size_t>(p.windows), 0);
+  const auto adds = [&](std::size_t i) { return quantize_impl::added_constant(g, g.ops[i]); };
+  if (std::none_of(p.between.begin(), p.between.end(), [&](std::size_t i) { return adds(i).has_value(); })) {
+    b.kinds = 1;
+    return b;
+  }
+  const std::int64_t all = count_of({p.windows, p.heads, p.queries, p.keys});
+  if (all < 0 || all > std::int64_t{1} << 26) return std::nullopt;
+  const auto one = static_cast<std::size_t>(p.queries * p.keys), window = one * static_cast<std::size_t>(p.heads);
+  std::vector<float> total(static_cast<std::size_t>(all), 0.0f);
+  for (const std::size_t i : p.between)
+    if (const auto constant = adds(i))
+      attention_bias_impl::add(g.values[g.ops[i].inputs[*constant]], g.values[g.ops[i].outputs[0]].dims, total);
   b.heads = p.heads;
   if (std::any_of(total.begin(), total.end(), [](float v) { return std::isnan(v); })) return std::nullopt;
   for (std::size_t w = 0; w < static_cast<std::size_t>(p.windows); ++w) {
@@ -89,10 +95,9 @@ inline std::optional<attention_bias> bias_of(const lowered_graph& g, const atten
       b.values.insert(b.values.end(), from, from + window);
       ++b.kinds;
     }
-    b.kind.push_back(static_cast<std::int32_t>(kind));
+    b.kind[w] = static_cast<std::int32_t>(kind);
   }
   attention_bias_impl::join_heads(b, one);
-  if (!any) b.values.clear();
   if (b.values.size() > std::size_t{1} << 24) return std::nullopt;
   return b;
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "dsmm/config.hpp"
+#include "dsmm/kernels/attention/avx512_table.hpp"
 #include "dsmm/kernels/requantize/x86_avx512bw.hpp"
 #include "dsmm/kernels/softmax_levels.hpp"
 
@@ -79,15 +80,7 @@ private:
     for (std::size_t j = 0; j < n; j += 32) {
       const __m256i below = _mm256_subs_epu8(top, _mm256_load_si256(reinterpret_cast<const __m256i*>(levels + j)));
       const __m512i index = _mm512_maskz_cvtepu8_epi16(~__mmask32{0}, below);
-      const __mmask32 bit6 = _mm512_movepi16_mask(_mm512_maskz_slli_epi16(~__mmask32{0}, index, 9));
-      const __mmask32 bit7 = _mm512_movepi16_mask(_mm512_maskz_slli_epi16(~__mmask32{0}, index, 8));
-      const __m512i q0 = _mm512_permutex2var_epi16(table[0], index, table[1]);
-      const __m512i q1 = _mm512_permutex2var_epi16(table[2], index, table[3]);
-      const __m512i q2 = _mm512_permutex2var_epi16(table[4], index, table[5]);
-      const __m512i q3 = _mm512_permutex2var_epi16(table[6], index, table[7]);
-      const __m512i e = _mm512_maskz_mov_epi16(
-          mask_of(n - j),
-          _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, q0, q1), _mm512_mask_blend_epi16(bit6, q2, q3)));
+      const __m512i e = _mm512_maskz_mov_epi16(mask_of(n - j), avx512_entries(table, index));
       _mm512_store_si512(p + j, e);
       sum = _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_and_si512(e, low), _mm512_maskz_srli_epi32(0xFFFF, e, 16)));
     }

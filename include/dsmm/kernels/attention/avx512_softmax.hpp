@@ -9,6 +9,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/core/quant.hpp"
+#include "dsmm/kernels/attention/avx512_table.hpp"
 #include "dsmm/kernels/softmax_int.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::attention_impl {
@@ -72,14 +73,7 @@ private:
       const __m512i b = octaves(_mm512_maskz_loadu_epi32(mb, scores + j + 16), k);
       const __m512i t = _mm512_packus_epi32(a, b);  // 65535 is 0 as every t from 17 * 256 on
       const __m512i index = _mm512_and_si512(t, low), octave = _mm512_maskz_srli_epi16(~__mmask32{0}, t, 8);
-      const __mmask32 bit6 = _mm512_movepi16_mask(_mm512_maskz_slli_epi16(~__mmask32{0}, index, 9));
-      const __mmask32 bit7 = _mm512_movepi16_mask(_mm512_maskz_slli_epi16(~__mmask32{0}, index, 8));
-      const __m512i q0 = _mm512_permutex2var_epi16(table[0], index, table[1]);
-      const __m512i q1 = _mm512_permutex2var_epi16(table[2], index, table[3]);
-      const __m512i q2 = _mm512_permutex2var_epi16(table[4], index, table[5]);
-      const __m512i q3 = _mm512_permutex2var_epi16(table[6], index, table[7]);
-      const __m512i words =
-          _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, q0, q1), _mm512_mask_blend_epi16(bit6, q2, q3));
+      const __m512i words = avx512_entries(table, index);
       const __m512i ea = _mm512_maskz_srlv_epi32(ma, _mm512_add_epi32(_mm512_unpacklo_epi16(words, zero), one),
                                                  _mm512_unpacklo_epi16(octave, zero));
       const __m512i eb = _mm512_maskz_srlv_epi32(mb, _mm512_add_epi32(_mm512_unpackhi_epi16(words, zero), one),

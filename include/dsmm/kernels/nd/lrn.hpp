@@ -40,14 +40,13 @@ void run(const T* x, std::size_t pitch, std::size_t rows, std::size_t own, const
 }
 
 /// The same in f32 for beta = 3/4.
-inline void run_f32(const float* x, std::size_t pitch, std::size_t rows, std::size_t own, const factors& f, float* y,
-                    std::size_t n) noexcept {
+inline void run_f32(const lrn_kernel& v, const float* x, std::size_t pitch, std::size_t rows, std::size_t own,
+                    const factors& f, float* y, std::size_t n) noexcept {
   std::array<float, 512> sum;
   for (std::size_t i = 0; i < n; i += sum.size()) {
     const std::size_t count = std::min(sum.size(), n - i);
-    selected_lrn().squares(x + i, pitch, rows, sum.data(), count);
-    selected_lrn().divide(x + own * pitch + i, sum.data(), static_cast<float>(f.alpha), static_cast<float>(f.bias),
-                          y + i, count);
+    v.squares(x + i, pitch, rows, sum.data(), count);
+    v.divide(x + own * pitch + i, sum.data(), static_cast<float>(f.alpha), static_cast<float>(f.bias), y + i, count);
   }
 }
 
@@ -59,6 +58,7 @@ inline void nd_lrn(const call& c) noexcept {
   const std::int64_t size = c.attribute(0), channels = x.dims[1], plane = x.count(2);
   const lrn_impl::factors f{static_cast<double>(c.attribute_f32(1)) / static_cast<double>(size),
                             static_cast<double>(c.attribute_f32(2)), static_cast<double>(c.attribute_f32(3))};
+  const lrn_kernel kernel = lrn_for(c.level);
   visit_real(x.type, [&]<class T>(T) {
     const std::int64_t grain = row_grain(plane * (size + lrn_impl::power_cost));
     for_runs(c.exec, x.dims[0] * channels, grain, [&](std::int64_t begin, std::int64_t end) {
@@ -72,7 +72,7 @@ inline void nd_lrn(const call& c) noexcept {
                    own = static_cast<std::size_t>(channel - low);
         if constexpr (std::is_same_v<T, float>)
           if (f.beta == 0.75) {
-            lrn_impl::run_f32(from, pitch, rows, own, f, to, pitch);
+            lrn_impl::run_f32(kernel, from, pitch, rows, own, f, to, pitch);
             continue;
           }
         lrn_impl::run(from, pitch, rows, own, f, to, pitch);

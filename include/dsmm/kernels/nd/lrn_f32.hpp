@@ -10,7 +10,7 @@
 #include "dsmm/kernels/nd/lrn_f32/x86_avx2.hpp"
 #endif
 
-/// Local response normalisation of f32 with the exponent 3/4. The instruction set is the selected one of the process.
+/// Local response normalisation of f32 with the exponent 3/4.
 namespace dsmm::inline DSMM_ABI::kernels::nd {
 
 #if DSMM_X86
@@ -28,11 +28,6 @@ struct lrn_kernel {
 inline lrn_kernel lrn_for(isa level) noexcept {
   return lrn_variants::choose(
       level, []<class V>(std::type_identity<V>) -> lrn_kernel { return {V::squares, V::divide}; });
-}
-
-inline const lrn_kernel& selected_lrn() noexcept {
-  static const lrn_kernel chosen = lrn_for(selected_isa() ? *selected_isa() : isa::generic);
-  return chosen;
 }
 
 }  // namespace dsmm::inline DSMM_ABI::kernels::nd
