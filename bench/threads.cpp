@@ -8,10 +8,9 @@
 #include <thread>
 #include <vector>
 
+#include "bench/layer_tasks.hpp"
 #include "bench/timed_layer.hpp"
 #include "dsmm/core/thread_pool.hpp"
-#include "dsmm/ops/conv_tasks.hpp"
-#include "dsmm/ops/op.hpp"
 
 namespace {
 
@@ -48,32 +47,10 @@ void fork_join() {
   std::printf("the same after 1 ms of sleep: %.2f us, 99 %% %.2f us\n", idle * 1e6, idle99 * 1e6);
 }
 
-/// The tasks that the ops cut the layer into.
-std::uint32_t count_of(const timed_layer& t, const layer& l, ops::conv_tasks& cut, ops::row_tasks& rows) {
-  const std::int64_t products = static_cast<std::int64_t>(l.operations() / 2);
-  if (l.depthwise) {
-    rows = ops::split_rows(t.rows(), products / t.rows());
-    return rows.count();
-  }
-  const std::int64_t weights = std::int64_t{l.kernel} * l.kernel * l.in * l.out;
-  cut = ops::conv_tasks::of(t.rows(), l.output().w, t.panels(), products, weights,
-                            std::int64_t{l.height} * l.width * l.in);
-  return cut.count();
-}
-
 void layer_on_two(const layer& l, const kernels::conv_kernel& kernel, const executor& two) {
   timed_layer t(l, kernel);
-  ops::conv_tasks cut;
-  ops::row_tasks rows;
-  const std::uint32_t count = count_of(t, l, cut, rows);
-  auto task = [&](std::uint32_t i) {
-    if (l.depthwise)
-      return t.run(static_cast<std::int32_t>(i) * rows.per_task,
-                   std::min(rows.rows, (static_cast<std::int32_t>(i) + 1) * rows.per_task));
-    cut.run(i, [&](std::int32_t begin, std::int32_t end, std::int32_t first, std::int32_t last) {
-      t.run(begin, end, first, last);
-    });
-  };
+  layer_tasks task(t, l);
+  const std::uint32_t count = task.count();
   double whole = 1e9, one = 1e9, woken = 1e9, both = 1e9;
   for (const double end = now() + 0.25; now() < end;) {
     whole = std::min(whole, wall([&] { t.run(0, t.rows()); }));
@@ -95,15 +72,8 @@ double frames(int sessions, const executor& exec) {
     all.emplace_back([&] {
       timed_layer t(l, *kernels::conv_variants::choose(
                            best_isa(), []<class V>(std::type_identity<V>) { return &kernels::conv_kernel_of<V>; }));
-      ops::conv_tasks cut;
-      ops::row_tasks rows;
-      const std::uint32_t count = count_of(t, l, cut, rows);
-      for (int i = 0; i < each; ++i)
-        exec.each(count, [&](std::uint32_t task) {
-          cut.run(task, [&](std::int32_t begin, std::int32_t end, std::int32_t first, std::int32_t last) {
-            t.run(begin, end, first, last);
-          });
-        });
+      layer_tasks task(t, l);
+      for (int i = 0; i < each; ++i) exec.each(task.count(), task);
     });
   for (std::thread& t : all) t.join();
   return sessions * each / (now() - start);

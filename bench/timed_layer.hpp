@@ -38,15 +38,12 @@ public:
     x_.resize(x_bytes + 64);
     auto* const x = reinterpret_cast<std::uint8_t*>(aligned(x_));
     for (std::size_t i = 0; i < x_bytes; ++i) x[i] = static_cast<std::uint8_t>(random.below(256));
-    if (pad != 0) {  // padding of zero point 0, as behind a ReLU
-      std::fill_n(x, x_row * pad, std::uint8_t{0});
-      std::fill_n(x + x_row * (l.height + pad), x_row * pad, std::uint8_t{0});
-    }
+    if (pad != 0) fill_padding(x, x_row, pad);
     fill_weights(random, form);
     y_.resize(static_cast<std::size_t>(l.output().count()) + 64);
     const std::size_t channels = packed_channels(g);
     bias_.assign(channels, 0), multiplier_.assign(channels, 1 << 30), shift_.assign(channels, 43);
-    epilogue_ = {bias_.data(), multiplier_.data(), shift_.data(), nullptr, 128};
+    epilogue_ = {bias_.data(), multiplier_.data(), shift_.data(), nullptr, zero};
     epilogue_.by_float = form.by_float;
     in_ = {x, {l.height, l.width, l.in}, x_row, l.in};
     out_ = dense_view(reinterpret_cast<std::uint8_t*>(aligned(y_)), l.output());
@@ -79,7 +76,33 @@ public:
     return best_time([&] { run(0, rows()); });
   }
 
+  /// (H, W, C) as given, without its padding, and as computed; weights (out, kernel, kernel, in) as s8.
+  dsmm::tensor_view<const std::uint8_t> input() const noexcept {
+    const std::ptrdiff_t pad = layer_.kernel / 2;
+    dsmm::tensor_view<const std::uint8_t> inside = in_;
+    inside.data += pad * (in_.row + in_.pixel);
+    return inside;
+  }
+  dsmm::tensor_view<const std::uint8_t> output() const noexcept {
+    return {out_.data, out_.shape, out_.row, out_.pixel};
+  }
+  const std::vector<std::int8_t>& weights() const noexcept { return w8_; }
+  /// y = round(scale * sum) + zero, clamped to u8.
+  static constexpr float scale = 1.0f / 8192.0f;
+  static constexpr std::int32_t zero = 128;
+
 private:
+  /// Zero point 0, as behind a ReLU, around a picture in rows of x_row bytes.
+  void fill_padding(std::uint8_t* x, std::ptrdiff_t x_row, std::int32_t pad) const {
+    const std::ptrdiff_t side = std::ptrdiff_t{pad} * layer_.in;
+    std::fill_n(x, x_row * pad, std::uint8_t{0});
+    for (std::uint8_t* row = x + x_row * pad; row < x + x_row * (layer_.height + pad); row += x_row) {
+      std::fill_n(row, side, std::uint8_t{0});
+      std::fill_n(row + x_row - side, side, std::uint8_t{0});
+    }
+    std::fill_n(x + x_row * (layer_.height + pad), x_row * pad, std::uint8_t{0});
+  }
+
   void fill_weights(dsmm::rng& random, const weight_form& form) {
     const layer& l = layer_;
     const std::int32_t depth = l.kernel * l.kernel * (l.depthwise ? 1 : l.in);

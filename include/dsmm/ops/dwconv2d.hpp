@@ -55,10 +55,13 @@ struct dwconv2d_op {
                                 memory.data() + conv_tables::bytes(channels(op)));
     const spatial_window window = window_of(op);
     p.first_tap = window.pad_top * p.input.row + window.pad_left * p.input.pixel;
-    // 2^18 products are about 4 us of the fastest kernel; layers below that are not worth a second thread.
-    const std::int64_t row_work = std::int64_t{p.output.shape.w} * p.output.shape.c * w.dims[1] * w.dims[2];
-    p.tasks = split_rows(p.output.shape.h, row_work, 1 << 18);
+    p.tasks = tasks_of(p.output.shape, std::int64_t{w.dims[1]} * w.dims[2]);
     return {};
+  }
+
+  /// 2^18 products are about 4 us of the fastest kernel; layers below that are not worth a second thread.
+  static constexpr row_tasks tasks_of(extents output, std::int64_t taps) noexcept {
+    return split_rows(output.h, std::int64_t{output.w} * output.c * taps, 1 << 18);
   }
 
   static void run(const prepared& p, const run_context& context) noexcept {
