@@ -9,7 +9,8 @@
 
 #include "bench/layers.hpp"
 
-/// What every library computes: y = clamp(round(scale * conv(x, w)) + zero) of u8 and s8, NHWC, zeros around the picture.
+/// What every library computes: y = clamp(round(scale * conv(x, w)) + zero) of u8 and s8, NHWC, zeros around the
+/// picture.
 struct problem {
   layer l;
   std::vector<std::uint8_t> x;  ///< (height, width, in)

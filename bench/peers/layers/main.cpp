@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Single layers beside oneDNN, XNNPACK and llama.cpp's ggml, whichever are installed: outputs compared first, then timed
-// in turn. layers [--threads N] [--rounds N] [PART OF A LAYER'S NAME]; bench/peers/layers.sh builds it.
+// Single layers beside oneDNN, XNNPACK and llama.cpp's ggml, whichever are installed: outputs compared first, then
+// timed in turn. layers [--threads N] [--rounds N] [PART OF A LAYER'S NAME]; bench/peers/layers.sh builds it.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -45,12 +45,14 @@ problem problem_of(const layer& l, const timed_layer& t, int threads) {
 contender ours(const layer& l, weight_form form, const char* name, dsmm::thread_pool& pool) {
   using namespace dsmm::kernels;
   const dsmm::isa level = dsmm::best_isa();
-  const conv_kernel& kernel = l.depthwise    ? dw_kernel_for(level)
-                              : form.nibbles ? *conv_s4_variants::choose(
-                                                   level, []<class V>(std::type_identity<V>) { return &conv_kernel_of<V>; })
-                                             : conv_kernel_for(level);
+  const conv_kernel& kernel =
+      l.depthwise ? dw_kernel_for(level)
+      : form.nibbles
+          ? *conv_s4_variants::choose(level, []<class V>(std::type_identity<V>) { return &conv_kernel_of<V>; })
+          : conv_kernel_for(level);
   auto timed = std::make_shared<timed_layer>(l, kernel, form);
-  return {name, [timed, tasks = layer_tasks(*timed, l), exec = pool.handle()]() mutable { exec.each(tasks.count(), tasks); },
+  return {name,
+          [timed, tasks = layer_tasks(*timed, l), exec = pool.handle()]() mutable { exec.each(tasks.count(), tasks); },
           [] { return 0.0; }};
 }
 
@@ -60,29 +62,33 @@ void add_peers([[maybe_unused]] std::vector<contender>& all, const problem& p, c
 #if WITH_ONEDNN
   auto eight = std::make_shared<onednn_layer>(p, true);
   auto exact = std::make_shared<onednn_layer>(p, false);
-  all.push_back({"oneDNN int8", [eight] { eight->run(); }, [=] {
-                   return levels_between(static_cast<const std::uint8_t*>(eight->output()), right, count);
-                 }});
-  all.push_back({"oneDNN f32", [exact] { exact->run(); }, [=] {
+  all.push_back({"oneDNN int8", [eight] { eight->run(); },
+                 [=] { return levels_between(static_cast<const std::uint8_t*>(eight->output()), right, count); }});
+  all.push_back({"oneDNN f32", [exact] { exact->run(); },
+                 [=] {
                    const auto* y = static_cast<const float*>(exact->output());
                    std::vector<std::uint8_t> levels(count);
                    for (std::size_t i = 0; i < count; ++i)
-                     levels[i] = std::uint8_t(std::clamp(std::floor(y[i] * p.scale + 0.5f) + float(p.zero), 0.0f, 255.0f));
+                     levels[i] =
+                         std::uint8_t(std::clamp(std::floor(y[i] * p.scale + 0.5f) + float(p.zero), 0.0f, 255.0f));
                    return levels_between(levels.data(), right, count);
-                 }, false});
+                 },
+                 false});
 #endif
 #if WITH_XNNPACK
   for (const bool integers : {true, false}) {
     auto xnn = std::make_shared<xnnpack_layer>(p, integers);
     if (!xnn->made()) continue;
-    all.push_back({integers ? "XNNPACK int8" : "XNNPACK f32", [xnn] { xnn->run(); }, [=] {
+    all.push_back({integers ? "XNNPACK int8" : "XNNPACK f32", [xnn] { xnn->run(); },
+                   [=] {
                      if (integers) return levels_between(xnn->output().data(), right, count);
                      std::vector<std::uint8_t> levels(count);
                      for (std::size_t i = 0; i < count; ++i)
                        levels[i] = std::uint8_t(
                            std::clamp(std::floor(xnn->floats()[i] * p.scale + 0.5f) + float(p.zero), 0.0f, 255.0f));
                      return levels_between(levels.data(), right, count);
-                   }, integers});
+                   },
+                   integers});
   }
 #endif
 #if WITH_GGML
@@ -128,9 +134,10 @@ void compare(const layer& l, int threads, int rounds) {
     std::vector<double> ratios;
     for (std::size_t r = 0; r < times[i].size(); ++r) ratios.push_back(times[i][r] / times[0][r]);
     const double time = median(times[i]);
-    std::printf("  %-24s %9.3f ms %8.1f GOP/s, %.2f (%.2f .. %.2f) of the first, differs by %.3g\n", all[i].name.c_str(), time,
-                1e-6 * l.operations() / time, median(ratios), *std::min_element(ratios.begin(), ratios.end()),
-                *std::max_element(ratios.begin(), ratios.end()), all[i].error());
+    std::printf("  %-24s %9.3f ms %8.1f GOP/s, %.2f (%.2f .. %.2f) of the first, differs by %.3g\n",
+                all[i].name.c_str(), time, 1e-6 * l.operations() / time, median(ratios),
+                *std::min_element(ratios.begin(), ratios.end()), *std::max_element(ratios.begin(), ratios.end()),
+                all[i].error());
   }
 }
 

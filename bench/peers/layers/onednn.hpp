@@ -16,17 +16,18 @@ public:
     using namespace dnnl;
     const memory::dim h = p.l.height, w = p.l.width, oh = p.l.output().h, ow = p.l.output().w, k = p.l.kernel;
     const memory::dims x{1, p.l.in, h, w}, y{1, p.l.out, oh, ow};
-    const memory::dims weights = p.l.depthwise ? memory::dims{p.l.out, 1, 1, k, k} : memory::dims{p.l.out, p.l.in, k, k};
+    const memory::dims weights =
+        p.l.depthwise ? memory::dims{p.l.out, 1, 1, k, k} : memory::dims{p.l.out, p.l.in, k, k};
     const type from = integers ? type::u8 : type::f32, of = integers ? type::s8 : type::f32;
     primitive_attr attributes;
     if (integers) {
       attributes.set_output_scales(0, {p.scale});
       attributes.set_zero_points(DNNL_ARG_DST, 0, {p.zero});
     }
-    const convolution_forward::desc d(prop_kind::forward_inference, algorithm::convolution_direct, {x, from, tag::any},
-                                      {weights, of, tag::any}, {y, from, tag::any}, {p.l.stride, p.l.stride},
-                                      {p.pad(), p.pad()},
-                                      {p.pad_after(p.l.height, p.l.output().h), p.pad_after(p.l.width, p.l.output().w)});
+    const convolution_forward::desc d(
+        prop_kind::forward_inference, algorithm::convolution_direct, {x, from, tag::any}, {weights, of, tag::any},
+        {y, from, tag::any}, {p.l.stride, p.l.stride}, {p.pad(), p.pad()},
+        {p.pad_after(p.l.height, p.l.output().h), p.pad_after(p.l.width, p.l.output().w)});
     const convolution_forward::primitive_desc made(d, attributes, engine_);
     primitive_ = convolution_forward(made);
     x_ = memory(made.src_desc(), engine_);

@@ -9,7 +9,8 @@
 /// XNNPACK (Debian's libxnnpack-dev), QS8 with s8 inputs, or f32.
 class xnnpack_layer {
 public:
-  xnnpack_layer(const problem& p, bool integers) : pool_(p.threads > 1 ? pthreadpool_create(std::size_t(p.threads)) : nullptr) {
+  xnnpack_layer(const problem& p, bool integers)
+      : pool_(p.threads > 1 ? pthreadpool_create(std::size_t(p.threads)) : nullptr) {
     xnn_initialize(nullptr);
     const auto outputs = std::size_t(p.l.output().count());
     if (integers) make_integers(p, outputs);
@@ -47,17 +48,19 @@ private:
       xnn_create_convolution2d_nhwc_qs8(a..., -128, 1.0f, p.scale, p.w.data(), nullptr, std::int8_t(p.zero - 128), 1.0f,
                                         -128, 127, 0, &op_);
     });
-    if (made()) xnn_setup_convolution2d_nhwc_qs8(op_, 1, std::size_t(p.l.height), std::size_t(p.l.width), x8_.data(), y8_.data(), pool_);
+    if (made())
+      xnn_setup_convolution2d_nhwc_qs8(op_, 1, std::size_t(p.l.height), std::size_t(p.l.width), x8_.data(), y8_.data(),
+                                       pool_);
   }
   void make_floats(const problem& p, std::size_t outputs) {
     x_.assign(p.x.begin(), p.x.end());
     x_.resize(x_.size() + XNN_EXTRA_BYTES);
     const std::vector<float> w(p.w.begin(), p.w.end());
     y_.resize(outputs);
-    shape(p, [&](auto... a) {
-      xnn_create_convolution2d_nhwc_f32(a..., w.data(), nullptr, -1e30f, 1e30f, 0, &op_);
-    });
-    if (made()) xnn_setup_convolution2d_nhwc_f32(op_, 1, std::size_t(p.l.height), std::size_t(p.l.width), x_.data(), y_.data(), pool_);
+    shape(p, [&](auto... a) { xnn_create_convolution2d_nhwc_f32(a..., w.data(), nullptr, -1e30f, 1e30f, 0, &op_); });
+    if (made())
+      xnn_setup_convolution2d_nhwc_f32(op_, 1, std::size_t(p.l.height), std::size_t(p.l.width), x_.data(), y_.data(),
+                                       pool_);
   }
 
   pthreadpool_t pool_;

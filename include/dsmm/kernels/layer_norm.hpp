@@ -58,7 +58,7 @@ inline bool make_layer_norm(const float* gamma, const float* beta, std::int32_t 
 /// x f32, y u8 (H, W, C); rows [y_begin, y_end).
 inline void layer_norm(tensor_view<const float> x, const layer_norm_factors& factors, tensor_view<std::uint8_t> y,
                        std::int32_t y_begin, std::int32_t y_end) noexcept {
-  with_avx2([=]() __attribute__((always_inline)) {
+  with_avx2([=]<class M>(M) __attribute__((always_inline)) {
     const layer_norm_factors k = factors;
     const auto n = static_cast<std::size_t>(y.shape.c);
     const auto count = static_cast<float>(n);
@@ -69,9 +69,9 @@ inline void layer_norm(tensor_view<const float> x, const layer_norm_factors& fac
         const auto value = [in](std::size_t c) __attribute__((always_inline)) { return in[c]; };
         const float mean = sum_of(n, value) / count;
         const auto distance = [ in, mean ](std::size_t c) __attribute__((always_inline)) { return in[c] - mean; };
-        const float inverse = 1.0f / std::sqrt(sum_of_products(n, distance, distance) / count + k.floor);
+        const float inverse = 1.0f / std::sqrt(sum_of_products<M>(n, distance, distance) / count + k.floor);
         for (std::size_t c = 0; c < n; ++c)
-          out[c] = round_to_u8(fma((in[c] - mean) * inverse, k.gamma[c], k.beta[c]), k.zero_point);
+          out[c] = round_to_u8(fma<M>((in[c] - mean) * inverse, k.gamma[c], k.beta[c]), k.zero_point);
         pad_channels(y, out, k.zero_point);
       }
   });
@@ -83,7 +83,7 @@ inline void layer_norm(tensor_view<const float> x, const layer_norm_factors& fac
 /// x, y  u8 (H, W, C); rows [y_begin, y_end). y may be x. The zero point of x cancels.
 inline void layer_norm(tensor_view<const std::uint8_t> x, const layer_norm_factors& factors,
                        tensor_view<std::uint8_t> y, std::int32_t y_begin, std::int32_t y_end) noexcept {
-  with_avx2([=]() __attribute__((always_inline)) {
+  with_avx2([=]<class M>(M) __attribute__((always_inline)) {
     const layer_norm_factors k = factors;
     const std::int32_t channels = y.shape.c;
     for (std::int32_t row = y_begin; row < y_end; ++row)
@@ -99,7 +99,7 @@ inline void layer_norm(tensor_view<const std::uint8_t> x, const layer_norm_facto
         const float inverse = 1.0f / std::sqrt(static_cast<float>(variance) + k.floor);
         for (std::int32_t c = 0; c < channels; ++c) {
           const float centred = static_cast<float>(channels * in[c] - sum) * inverse;
-          out[c] = round_to_u8(fma(centred, k.gamma[c], k.beta[c]), k.zero_point);
+          out[c] = round_to_u8(fma<M>(centred, k.gamma[c], k.beta[c]), k.zero_point);
         }
         pad_channels(y, out, k.zero_point);
       }

@@ -34,27 +34,31 @@ struct narrow_rows {
   std::int32_t channels, zero_point;
 
   [[gnu::always_inline]] narrow_rows(const float* s, const float* o, std::int32_t c, std::int32_t zero) noexcept
-      : keep(c == 4 ? ~0u : (1u << 8 * c) - 1), fill(~keep & 0x0101'0101u * static_cast<std::uint32_t>(zero)),
-        channels(c), zero_point(zero) {
+      : keep(c == 4 ? ~0u : (1u << 8 * c) - 1),
+        fill(~keep & 0x0101'0101u * static_cast<std::uint32_t>(zero)),
+        channels(c),
+        zero_point(zero) {
     for (std::int32_t i = 0; i < run; ++i) scale[i] = s[i % c], offset[i] = o[i % c];
   }
 
   /// y pixels lie side by side.
+  template <class M>
   [[gnu::always_inline]] void dense_row(const float* x, std::uint8_t* y, std::int32_t width) const noexcept {
     std::int32_t left = width * channels;
     for (; left >= run; left -= run, x += run, y += run)
-      for (std::int32_t i = 0; i < run; ++i) y[i] = round_to_u8(fma(x[i], scale[i], offset[i]), zero_point);
-    for (std::int32_t i = 0; i < left; ++i) y[i] = round_to_u8(fma(x[i], scale[i], offset[i]), zero_point);
+      for (std::int32_t i = 0; i < run; ++i) y[i] = round_to_u8(fma<M>(x[i], scale[i], offset[i]), zero_point);
+    for (std::int32_t i = 0; i < left; ++i) y[i] = round_to_u8(fma<M>(x[i], scale[i], offset[i]), zero_point);
   }
 
   /// y pixels are dwords. x is read to its last value and no further.
+  template <class M>
   [[gnu::always_inline]] void row(const float* x, std::uint8_t* y, std::int32_t width) const noexcept {
     std::uint8_t bytes[run + 4] = {};
     for (std::int32_t left = width * channels; left > 0; left -= run, x += run) {
       if (left >= run)
-        for (std::int32_t i = 0; i < run; ++i) bytes[i] = round_to_u8(fma(x[i], scale[i], offset[i]), zero_point);
+        for (std::int32_t i = 0; i < run; ++i) bytes[i] = round_to_u8(fma<M>(x[i], scale[i], offset[i]), zero_point);
       else
-        for (std::int32_t i = 0; i < left; ++i) bytes[i] = round_to_u8(fma(x[i], scale[i], offset[i]), zero_point);
+        for (std::int32_t i = 0; i < left; ++i) bytes[i] = round_to_u8(fma<M>(x[i], scale[i], offset[i]), zero_point);
       const std::int32_t pixels = (left < run ? left : run) / channels;
       for (std::int32_t p = 0; p < pixels; ++p, y += 4) {
         std::uint32_t v;
@@ -72,14 +76,14 @@ struct narrow_rows {
 /// scale, offset  f32 (C): 1 / y.scale and zp_y, with any normalisation of the channel folded in.
 inline void quantize(tensor_view<const float> x, const float* scale, const float* offset, tensor_view<std::uint8_t> y,
                      std::int32_t zero_point, std::int32_t y_begin, std::int32_t y_end) noexcept {
-  with_avx2([=]() __attribute__((always_inline)) {
+  with_avx2([=]<class M>(M) __attribute__((always_inline)) {
     if constexpr (std::endian::native == std::endian::little) {
       if (x.pixel == x.shape.c && x.shape.c <= 4 && (y.pixel == 4 || y.pixel == x.shape.c)) {
         const quantize_impl::narrow_rows rows(scale, offset, x.shape.c, zero_point);
         const bool dense = y.pixel == x.shape.c;
         for (std::int32_t row = y_begin; row < y_end; ++row)
-          if (dense) rows.dense_row(x.at(row, 0), y.at(row, 0), y.shape.w);
-          else rows.row(x.at(row, 0), y.at(row, 0), y.shape.w);
+          if (dense) rows.template dense_row<M>(x.at(row, 0), y.at(row, 0), y.shape.w);
+          else rows.template row<M>(x.at(row, 0), y.at(row, 0), y.shape.w);
         return;
       }
     }
@@ -87,7 +91,8 @@ inline void quantize(tensor_view<const float> x, const float* scale, const float
       for (std::int32_t col = 0; col < y.shape.w; ++col) {
         const float* in = x.at(row, col);
         std::uint8_t* out = y.at(row, col);
-        for (std::int32_t c = 0; c < y.shape.c; ++c) out[c] = round_to_u8(fma(in[c], scale[c], offset[c]), zero_point);
+        for (std::int32_t c = 0; c < y.shape.c; ++c)
+          out[c] = round_to_u8(fma<M>(in[c], scale[c], offset[c]), zero_point);
         pad_channels(y, out, zero_point);
       }
   });

@@ -58,11 +58,11 @@ template <class Term>
 }
 
 /// Sum of n products a(i) * b(i), each fused into its lane.
-template <class A, class B>
+template <class M = fused::of_build, class A, class B>
 [[gnu::always_inline]] inline float sum_of_products(std::size_t n, const A& a, const B& b) noexcept {
   lane_sum lanes;
   lanes.add(
-      n, [&](float sum, std::size_t i) __attribute__((always_inline)) { return fma(a(i), b(i), sum); });
+      n, [&](float sum, std::size_t i) __attribute__((always_inline)) { return fma<M>(a(i), b(i), sum); });
   return lanes.total();
 }
 
@@ -79,9 +79,9 @@ inline float sum(const float* x, std::size_t n) noexcept {
 /// x[0]^2 + .. + x[n - 1]^2.
 inline float sum_squares(const float* x, std::size_t n) noexcept {
   float y = 0.0f;
-  with_avx2([&y, x, n ]() __attribute__((always_inline)) {
+  with_avx2([&y, x, n ]<class M>(M) __attribute__((always_inline)) {
     const auto at = [x](std::size_t i) __attribute__((always_inline)) { return x[i]; };
-    y = sum_of_products(n, at, at);
+    y = sum_of_products<M>(n, at, at);
   });
   return y;
 }

@@ -51,7 +51,7 @@ inline void resize_bilinear_u8(isa level, const tensor_view<const std::uint8_t>&
 /// lerp(lerp(a, b, w), lerp(c, d, w), v) with lerp(a, b, w) = fma(w, b - a, a): along W, then along H.
 inline void resize_bilinear_f32(tensor_view<const float> x, tensor_view<float> y, std::int32_t y_begin,
                                 std::int32_t y_end) noexcept {
-  with_avx2([=]() __attribute__((always_inline)) {
+  with_avx2([=]<class M>(M) __attribute__((always_inline)) {
     resize_impl::for_taps<float>(
         x.shape, y.shape, y_begin, y_end, resize_impl::tap_f32,
         [ x, y ](std::int32_t oy, std::int32_t ox, const auto& row, const auto& column) __attribute__((always_inline)) {
@@ -60,9 +60,9 @@ inline void resize_bilinear_f32(tensor_view<const float> x, tensor_view<float> y
           float* out = y.at(oy, ox);
           const std::int32_t channels = y.shape.c;
           for (std::int32_t i = 0; i < channels; ++i) {
-            const float top = fma(column.weight, b[i] - a[i], a[i]);
-            const float bottom = fma(column.weight, d[i] - c[i], c[i]);
-            out[i] = canonical(fma(row.weight, bottom - top, top));
+            const float top = fma<M>(column.weight, b[i] - a[i], a[i]);
+            const float bottom = fma<M>(column.weight, d[i] - c[i], c[i]);
+            out[i] = canonical(fma<M>(row.weight, bottom - top, top));
           }
         });
   });

@@ -16,14 +16,14 @@ namespace dsmm::inline DSMM_ABI::kernels {
 /// A pixel with a NaN or +infinity, or of -infinity alone, becomes all quiet_nan. Rows [y_begin, y_end); y may be x.
 inline void softmax(tensor_view<const float> x, tensor_view<float> y, std::int32_t y_begin,
                     std::int32_t y_end) noexcept {
-  with_avx2([=]() __attribute__((always_inline)) {
+  with_avx2([=]<class M>(M) __attribute__((always_inline)) {
     const auto n = static_cast<std::size_t>(y.shape.c);
     for (std::int32_t row = y_begin; row < y_end; ++row)
       for (std::int32_t col = 0; col < y.shape.w; ++col) {
         const float* in = x.at(row, col);
         float* out = y.at(row, col);
         const float top = max(in, n);
-        for (std::size_t c = 0; c < n; ++c) out[c] = exp(in[c] - top);
+        for (std::size_t c = 0; c < n; ++c) out[c] = exp<M>(in[c] - top);
         const float total = sum_of(
             n, [out](std::size_t c) __attribute__((always_inline)) { return out[c]; });
         for (std::size_t c = 0; c < n; ++c) out[c] = canonical(out[c] / total);

@@ -33,6 +33,7 @@ constexpr std::size_t spectral_scratch_bytes(std::int32_t size) noexcept {
 namespace spectral_impl {
 
 /// log2 of the mean square, log2 of the peak and the kurtosis of n strided samples.
+template <class M>
 [[gnu::always_inline]] inline void describe(const float* x, std::ptrdiff_t stride, std::int32_t samples,
                                             float* y) noexcept {
   const auto n = static_cast<std::size_t>(samples);
@@ -43,17 +44,17 @@ namespace spectral_impl {
   const float mean = sum_of(n, at) / count;
   const auto centred = [=](std::size_t i) __attribute__((always_inline)) { return at(i) - mean; };
   const auto squared = [=](std::size_t i) __attribute__((always_inline)) { return centred(i) * centred(i); };
-  const float mean_square = sum_of_products(n, at, at) / count;
-  const float m2 = sum_of_products(n, centred, centred) / count;
-  const float m4 = sum_of_products(n, squared, squared) / count;
+  const float mean_square = sum_of_products<M>(n, at, at) / count;
+  const float m2 = sum_of_products<M>(n, centred, centred) / count;
+  const float m4 = sum_of_products<M>(n, squared, squared) / count;
   float peak = 0.0f;
   for (std::size_t i = 0; i < n; ++i) {
     const float magnitude = choose(at(i) < 0.0f, -at(i), at(i));
     peak = choose(magnitude > peak, magnitude, peak);
   }
-  y[0] = log2(0x1p-20f + mean_square);
-  y[1] = choose(mean == mean, log2(0x1p-10f + peak), quiet_nan);
-  y[2] = canonical(m4 / fma(m2, m2, 0x1p-20f));
+  y[0] = log2<M>(0x1p-20f + mean_square);
+  y[1] = choose(mean == mean, log2<M>(0x1p-10f + peak), quiet_nan);
+  y[2] = canonical(m4 / fma<M>(m2, m2, 0x1p-20f));
 }
 
 }  // namespace spectral_impl
@@ -66,7 +67,7 @@ namespace spectral_impl {
 /// Cost: O(W log W + N) per channel, whatever the history.
 inline void spectral(tensor_view<const float> past, tensor_view<const float> fresh, const spectral_factors& factors,
                      float* y, std::int32_t c_begin, std::int32_t c_end, std::byte* scratch) noexcept {
-  with_avx2([=]() __attribute__((always_inline)) {
+  with_avx2([=]<class M>(M) __attribute__((always_inline)) {
     const spectral_factors f = factors;
     auto* power = reinterpret_cast<float*>(scratch) + fft_scratch_floats(f.size);
     for (std::int32_t c = c_begin; c < c_end; ++c) {
@@ -81,9 +82,9 @@ inline void spectral(tensor_view<const float> past, tensor_view<const float> fre
         const float* from = power + f.edges[b];
         const auto bins = static_cast<std::size_t>(f.edges[b + 1] - f.edges[b]);
         const auto bin = [from](std::size_t i) __attribute__((always_inline)) { return from[i]; };
-        out[b] = log2(0x1p-20f + sum_of(bins, bin) / static_cast<float>(f.size));
+        out[b] = log2<M>(0x1p-20f + sum_of(bins, bin) / static_cast<float>(f.size));
       }
-      spectral_impl::describe(fresh.data + c, fresh.row, fresh.shape.h, out + f.bands);
+      spectral_impl::describe<M>(fresh.data + c, fresh.row, fresh.shape.h, out + f.bands);
     }
   });
 }

@@ -7,6 +7,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/dispatch.hpp"
+#include "dsmm/kernels/fused.hpp"
 #include "dsmm/kernels/nd/conv_shape.hpp"
 #include "dsmm/kernels/nd/depthwise_f32/generic.hpp"
 #if DSMM_X86
@@ -48,7 +49,7 @@ inline void plane_by_output(const window_shape& s, const float* x, const float* 
       const std::int64_t row = oh * s.stride[1] + k / s.kernel[2] % s.kernel[1] * s.dilation[1] - s.pad[1];
       const std::int64_t d = od * s.stride[0] + k / (s.kernel[2] * s.kernel[1]) * s.dilation[0] - s.pad[0];
       const bool inside = column >= 0 && row >= 0 && d >= 0 && column < s.in[2] && row < s.in[1] && d < s.in[0];
-      sum = __builtin_fmaf(w[k], inside ? x[(d * s.in[1] + row) * s.in[2] + column] : 0.0f, sum);
+      sum = fused::of_build::fma(w[k], inside ? x[(d * s.in[1] + row) * s.in[2] + column] : 0.0f, sum);
     }
     y[o] = sum;
   }

@@ -139,9 +139,9 @@ void last_pass(const call& c, const axis_rule& rule, std::int64_t outer, const s
   const std::int64_t taps = rule.taps(), in = rule.in, size = rule.out;
   const bool nearest = rule.mode == resize_fn::nearest;
   for_runs(c.exec, outer, row_grain(size * taps), [&](std::int64_t begin, std::int64_t end) {
-    with_avx2([ x, y, index, weight, taps, nearest, in, size, begin, end ]() __attribute__((always_inline)) {
+    with_avx2([ x, y, index, weight, taps, nearest, in, size, begin, end ]<class M>(M) __attribute__((always_inline)) {
       const auto add = [](T a, T b, T sum) __attribute__((always_inline)) {
-        if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, sum);
+        if constexpr (std::is_same_v<T, float>) return M::fma(a, b, sum);
         else return __builtin_fma(a, b, sum);
       };
       for (std::int64_t r = begin; r < end; ++r) {
@@ -177,9 +177,9 @@ void pass(const call& c, const axis_rule& rule, std::int64_t outer, std::int64_t
   const bool nearest = rule.mode == resize_fn::nearest;
   const std::int64_t in = rule.in, size = rule.out;
   for_runs(c.exec, outer * size, row_grain(inner * taps), [&](std::int64_t begin, std::int64_t end) {
-    with_avx2([ x, y, index, weight, taps, nearest, in, size, inner, begin, end ]() __attribute__((always_inline)) {
+    with_avx2([=]<class M>(M) __attribute__((always_inline)) {
       const auto add = [](T a, T b, T sum) __attribute__((always_inline)) {
-        if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, sum);
+        if constexpr (std::is_same_v<T, float>) return M::fma(a, b, sum);
         else return __builtin_fma(a, b, sum);
       };
       for (std::int64_t r = begin; r < end; ++r) {

@@ -24,10 +24,10 @@ namespace rnn_impl {
 /// ascending k. Neighbouring rows lie side by side, so a register holds rows and nothing is added across.
 template <class T>
 void products(const T* columns, std::int64_t pitch, std::int64_t rows, const T* v, std::int64_t n, T* sums) noexcept {
-  with_avx2([=]() __attribute__((always_inline)) {
+  with_avx2([=]<class M>(M) __attribute__((always_inline)) {
     constexpr std::int64_t run = 32;
     const auto add = [](T a, T b, T c) __attribute__((always_inline)) {
-      if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, c);
+      if constexpr (std::is_same_v<T, float>) return M::fma(a, b, c);
       else return __builtin_fma(a, b, c);
     };
     std::int64_t r = 0;

@@ -58,7 +58,7 @@ struct short_rows {
   void run(softmax_fn f, const float* x, float* y, std::size_t n, std::size_t count) noexcept {
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t r = 0; r < rows; ++r) e[i][r] = r < count ? x[r * n + i] : 0.0f;
-    with_avx2([ this, f, n ]() __attribute__((always_inline)) {
+    with_avx2([ this, f, n ]<class M>(M) __attribute__((always_inline)) {
       for (std::size_t r = 0; r < rows; ++r) {
         float m = -math_impl::infinity, odd = 0.0f;
         for (std::size_t i = 0; i < n; ++i) {
@@ -70,7 +70,7 @@ struct short_rows {
       for (std::size_t i = 0; i < n; ++i)
         for (std::size_t r = 0; r < rows; ++r) {
           e[i][r] -= most[r];
-          sum[i][r] = kernels::exp(e[i][r]);
+          sum[i][r] = kernels::exp<M>(e[i][r]);
           if (f == softmax_fn::softmax) e[i][r] = sum[i][r];
         }
       for (std::size_t width = 8; width != 0; width /= 2)
@@ -78,7 +78,7 @@ struct short_rows {
           for (std::size_t r = 0; r < rows; ++r) sum[l][r] += sum[l + width][r];
       for (std::size_t r = 0; r < rows; ++r) {
         const float total = canonical(sum[0][r]);
-        sum[0][r] = f == softmax_fn::softmax ? total : kernels::log(total);
+        sum[0][r] = f == softmax_fn::softmax ? total : kernels::log<M>(total);
       }
       for (std::size_t i = 0; i < n; ++i)
         for (std::size_t r = 0; r < rows; ++r)

@@ -36,7 +36,7 @@ struct generic {
 
   static void rows(const float* x, const float* scale, const float* offset, const tensor_view<std::uint8_t>& to,
                    std::int32_t zero_point, std::int32_t y_begin, std::int32_t y_end) noexcept {
-    with_avx2([ =, y = to ]() __attribute__((always_inline)) {
+    with_avx2([ =, y = to ]<class M>(M) __attribute__((always_inline)) {
       const std::ptrdiff_t plane = std::ptrdiff_t{y.shape.h} * y.shape.w;
       const bool dwords = has_dwords(y), triples = has_triples(y);
       const std::uint32_t fill = padding_bytes(y.shape.c, zero_point);
@@ -47,7 +47,7 @@ struct generic {
           std::uint8_t* const out = y.at(row, col);
           const std::int32_t pixels = std::min(run, y.shape.w - col);
           for (std::int32_t c = 0; c < y.shape.c; ++c) {
-            one_plane(from + c * plane, scale[c], offset[c], zero_point, pixels, bytes[c % 4]);
+            one_plane<M>(from + c * plane, scale[c], offset[c], zero_point, pixels, bytes[c % 4]);
             if (dwords || triples) continue;
             for (std::int32_t i = 0; i < pixels; ++i) out[i * y.pixel + c] = bytes[c % 4][i];
           }
@@ -62,13 +62,14 @@ struct generic {
 private:
   static constexpr std::int32_t run = 64;
 
+  template <class M>
   [[gnu::always_inline]] static inline void one_plane(const float* x, float scale, float offset,
                                                       std::int32_t zero_point, std::int32_t pixels,
                                                       std::uint8_t* to) noexcept {
     if (pixels == run)  // a constant count, which compilers turn into vectors alone
-      for (std::int32_t i = 0; i < run; ++i) to[i] = round_to_u8(fma(x[i], scale, offset), zero_point);
+      for (std::int32_t i = 0; i < run; ++i) to[i] = round_to_u8(fma<M>(x[i], scale, offset), zero_point);
     else
-      for (std::int32_t i = 0; i < pixels; ++i) to[i] = round_to_u8(fma(x[i], scale, offset), zero_point);
+      for (std::int32_t i = 0; i < pixels; ++i) to[i] = round_to_u8(fma<M>(x[i], scale, offset), zero_point);
   }
 
   [[gnu::always_inline]] static inline void put_dwords(const std::uint8_t (*bytes)[run], std::uint32_t fill,

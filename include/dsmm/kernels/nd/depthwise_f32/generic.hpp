@@ -5,6 +5,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/fused.hpp"
 #include "dsmm/kernels/nd/conv_epilogue/generic.hpp"
 #include "dsmm/kernels/nd/conv_shape.hpp"
 
@@ -40,7 +41,7 @@ struct generic {
       float sum = 0.0f;
       for (std::int64_t h = 0; h < r.kernel_h; ++h)
         for (std::int64_t k = 0; k < r.kernel_w; ++k)
-          sum = __builtin_fmaf(r.w[h * r.kernel_w + k], r.from[h * r.pitch + j * r.step + k * r.dilation], sum);
+          sum = fused::of_build::fma(r.w[h * r.kernel_w + k], r.from[h * r.pitch + j * r.step + k * r.dilation], sum);
       r.y[j] = sum;
     }
   }

@@ -6,6 +6,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/fused.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::nd::direct_impl {
 
@@ -30,7 +31,7 @@ struct generic {
     for (std::int64_t k = 0; k < depth; ++k, w += columns)
       for (int r = 0; r < R; ++r) {
         const float sample = x[offsets[k] + (r / part) * second + r % part * Step];
-        for (int j = 0; j < used; ++j) sum[r][j] = __builtin_fmaf(sample, w[j], sum[r][j]);
+        for (int j = 0; j < used; ++j) sum[r][j] = fused::of_build::fma(sample, w[j], sum[r][j]);
       }
     for (int r = 0; r < R; ++r)
       for (int j = 0; j < used; ++j) sums[r * columns + j] = sum[r][j];

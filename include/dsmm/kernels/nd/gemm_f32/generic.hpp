@@ -9,6 +9,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/fused.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::nd::gemm_impl {
 
@@ -53,7 +54,7 @@ struct generic {
       for (int j = 0; j < used; ++j) sum[r][j] = first || j >= count ? 0.0f : c[r * row + j];
     for (std::size_t k = 0; k < depth; ++k, a += rows, b += pitch)
       for (int r = 0; r < R; ++r)
-        for (int j = 0; j < used; ++j) sum[r][j] = __builtin_fmaf(a[r], b[j], sum[r][j]);
+        for (int j = 0; j < used; ++j) sum[r][j] = fused::of_build::fma(a[r], b[j], sum[r][j]);
     for (int r = 0; r < R; ++r)
       for (int j = 0; j < used && j < count; ++j) c[r * row + j] = sum[r][j];
   }

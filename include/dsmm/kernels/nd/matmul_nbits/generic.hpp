@@ -6,6 +6,7 @@
 
 #include "dsmm/config.hpp"
 #include "dsmm/isa/isa.hpp"
+#include "dsmm/kernels/fused.hpp"
 
 namespace dsmm::inline DSMM_ABI::kernels::nd::nbits_impl {
 
@@ -65,7 +66,8 @@ struct generic {
     for (std::int64_t j = 0; j < count * panel_columns; ++j) y[j] = 0.0f;
     for (std::int64_t i = 0; i < count; ++i, y += panel_columns)
       for (std::int64_t k = 0; k < p.k; ++k)
-        for (std::int64_t j = 0; j < panel_columns; ++j) y[j] = __builtin_fmaf(x[k], weight(p, panel + i, k, j), y[j]);
+        for (std::int64_t j = 0; j < panel_columns; ++j)
+          y[j] = fused::of_build::fma(x[k], weight(p, panel + i, k, j), y[j]);
   }
 };
 
