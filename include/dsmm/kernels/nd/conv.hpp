@@ -76,7 +76,7 @@ inline void dense(const call& c, const conv_shape& s, const float* weights, floa
           window_columns(s.window, n, count).write(x, k0, steps, v.columns, to);
           return {to, v.columns};
         },
-        [&](std::int64_t m, std::int64_t tile_rows, std::int64_t n, std::int64_t count) {
+        [&](std::int64_t m, std::int64_t tile_rows, std::int64_t n, std::int64_t count, float*, std::ptrdiff_t) {
           const std::int64_t at = (first + m) * outputs + n;
           ending.rows(after, c.out[0].as<float>() + at, outputs, tile_rows, at, group * s.out_channels + m, count);
         });

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "dsmm/config.hpp"
+#include "dsmm/kernels/nd/copy_floats.hpp"
 #include "dsmm/kernels/nd/view.hpp"
 
 /// The geometry that convolutions and pools share, always over three axes: a picture has one plane, a series one row.
@@ -58,16 +59,6 @@ struct tap_range {
     low = std::min(low, high);
   }
 };
-
-/// Copies a few floats without a call; what lies behind `n` stays.
-[[gnu::always_inline]] inline void copy_floats(float* to, const float* from, std::int64_t n) noexcept {
-  for (; n >= 8; n -= 8, to += 8, from += 8) std::memcpy(to, from, 32);
-  if (n >= 4) {
-    std::memcpy(to, from, 16);
-    n -= 4, to += 4, from += 4;
-  }
-  for (; n > 0; --n, ++to, ++from) std::memcpy(to, from, 4);
-}
 
 /// Writes what the taps of up to 64 outputs see, one row of the matrix per tap and channel.
 class window_columns {

@@ -84,7 +84,7 @@ inline void multiply(const call& c, const shape& s, std::int64_t item, float* pr
           }
           return {to, v.columns};
         },
-        [](std::int64_t, std::int64_t, std::int64_t, std::int64_t) {});
+        [](std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*, std::ptrdiff_t) {});
   });
 }
 

@@ -128,6 +128,17 @@ inline void pack_columns(const matrix& b, const float* data, std::int64_t k0, st
         to[i * columns + j] = from[i * b.row_step + j * b.column_step];
 }
 
+/// How to multiply by packed columns for the task at (m0, n0) of an m x n product: its tiles share the lines of the
+/// next 64 columns among all rows' tiles. Weights of many layers come from far (twenty of 1024 x 1024 in turn, 49
+/// rows: 1.10 ms before, 0.93 with tiles beside c, 0.74 with this; AVX-512). A few rows read no faster for being told.
+inline gemm_form packed_form(const gemm_kernel& v, const float* packed, std::int64_t m, std::int64_t n, std::int64_t k,
+                             std::int64_t m0, std::int64_t n0) noexcept {
+  if (m < 8 || n0 + gemm_columns >= n) return gemm_form::packed({});
+  const std::int64_t in_row = gemm_columns / v.columns, tiles = (m + v.rows - 1) / v.rows * in_row;
+  const std::int64_t step = (gemm_columns + tiles - 1) / tiles;
+  return gemm_form::packed({packed + (n0 + gemm_columns) * k + m0 / v.rows * in_row * step * k, step});
+}
+
 inline void product_f32(const call& c) noexcept {
   const gemm_kernel& v = gemm_kernel_for(c.level);
   const matrix a(c.in[0], c.attribute(0) != 0), b(c.in[1], c.attribute(1) != 0);
@@ -166,10 +177,12 @@ inline void product_f32(const call& c) noexcept {
         pack_columns(b, right, k0, steps, at, width, v.columns, to);
         return {to, v.columns};
       };
-      gemm(v, left, m0, std::min(m0 + row_run, m), n0, std::min(n0 + gemm_columns, n), k, out, n, columns,
-           [&](std::int64_t mt, std::int64_t tile_rows, std::int64_t nt, std::int64_t width) {
-             finisher.apply(y, batch, mt, tile_rows, nt, width, out + mt * n + nt, n);
-           });
+      gemm(
+          v, left, m0, std::min(m0 + row_run, m), n0, std::min(n0 + gemm_columns, n), k, out, n, columns,
+          [&](std::int64_t mt, std::int64_t tile_rows, std::int64_t nt, std::int64_t width, float* at,
+              std::ptrdiff_t row) { finisher.apply(y, batch, mt, tile_rows, nt, width, at, row); },
+          c.packed != nullptr ? packed_form(v, reinterpret_cast<const float*>(c.packed), m, n, k, m0, n0)
+                              : gemm_form{});
     }
   });
 }

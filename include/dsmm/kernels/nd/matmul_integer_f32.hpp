@@ -115,9 +115,11 @@ private:
       };
       // Rows from m0 on as rows from 0 on: what gemm() writes starts at the block's first element.
       gemm(tile_, left + gemm_packed_rows(tile_, m, base) + m0 * steps, 0, m1 - m0, 0, n1 - n0, steps, sums,
-           gemm_columns, columns, [&](std::int64_t row, std::int64_t rows, std::int64_t at, std::int64_t width) {
-             for (std::int64_t r = row; r < row + rows; ++r)
-               add(sums + r * gemm_columns + at, out + (m0 + r) * n + n0 + at, width, base == 0);
+           gemm_columns, columns,
+           [&](std::int64_t row, std::int64_t rows, std::int64_t at, std::int64_t width, const float* from,
+               std::ptrdiff_t step) {
+             for (std::int64_t r = 0; r < rows; ++r)
+               add(from + r * step, out + (m0 + row + r) * n + n0 + at, width, base == 0);
            });
     }
   }

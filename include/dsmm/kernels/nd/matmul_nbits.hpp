@@ -131,10 +131,13 @@ void by_gemm(const call& c, std::int64_t rows, std::int64_t n, std::int64_t k, c
   for_runs(c.exec, column_tasks * row_tasks, 1, [&](std::int64_t t, std::int64_t) {
     const std::int64_t m0 = t % row_tasks * row_run, n0 = t / row_tasks * gemm_columns;
     const auto panel = [&](std::int64_t k0, std::int64_t steps, std::int64_t at, std::int64_t count,
-                           float* to) -> gemm_panel { return {columns(k0, steps, at, count, to), v.columns}; };
+                           float* to) -> gemm_panel {
+      return {columns(k0, steps, at, count, to), v.columns};
+    };
     gemm(v, left, m0, std::min(m0 + row_run, rows), n0, std::min(n0 + gemm_columns, n), k, y, n, panel,
-         [&](std::int64_t m, std::int64_t tile_rows, std::int64_t at, std::int64_t count) {
-           for (std::int64_t r = m; r < m + tile_rows; ++r) add_bias(c.in[5], y + r * n + at, at, count);
+         [&](std::int64_t, std::int64_t tile_rows, std::int64_t at, std::int64_t count, float* sums,
+             std::ptrdiff_t row) {
+           for (std::int64_t r = 0; r < tile_rows; ++r) add_bias(c.in[5], sums + r * row, at, count);
          });
   });
 }

@@ -13,16 +13,25 @@
 
 namespace dsmm::inline DSMM_ABI::kernels::nd::gemm_impl {
 
+/// Memory that is read later: `step` floats of it to a step of k.
+struct later {
+  const float* at = nullptr;
+  std::ptrdiff_t step = 0;
+};
+
 /// c[r][j] (+)= sum over k of a[k][r] * b[k][j], for up to `rows` rows and the first `count` columns of a panel.
 /// a  packed, `rows` of the variant to a step of k whatever the tile uses; b  `pitch` floats from step to step, of
 /// which `columns` may be read. first: c is written, else added to. Every element is one chain of fused multiply-adds
-/// in ascending k: neither the width of a register nor the tile nor a cut along k can change a bit.
+/// in ascending k: neither the width of a register nor the tile nor a cut along k can change a bit. next: what later
+/// tiles read; a tile may ask for it along the way.
 using tile_function = void (*)(const float* a, const float* b, std::ptrdiff_t pitch, std::size_t depth, float* c,
-                               std::ptrdiff_t row, bool first, std::int64_t count) noexcept;
+                               std::ptrdiff_t row, bool first, std::int64_t count, later next) noexcept;
 
 /// Writes one panel of rows: packed[i * V::rows + r] = a[r * row + i] for r < count <= V::rows and i < k.
 using pack_function = void (*)(const float* a, std::ptrdiff_t row, std::int64_t count, std::int64_t k,
                                float* packed) noexcept;
+
+inline constexpr std::int64_t largest_tile = 16 * 32;  ///< floats
 
 /// How much of a panel a tile writes.
 enum class part { all, some, half };  ///< half: the first half or less, and only that is computed
@@ -47,7 +56,7 @@ struct generic {
 
   template <int R, part P>
   static void tile(const float* a, const float* b, std::ptrdiff_t pitch, std::size_t depth, float* c,
-                   std::ptrdiff_t row, bool first, std::int64_t count) noexcept {
+                   std::ptrdiff_t row, bool first, std::int64_t count, later) noexcept {
     constexpr int used = P == part::half ? columns / 2 : columns;
     float sum[R][used];
     for (int r = 0; r < R; ++r)

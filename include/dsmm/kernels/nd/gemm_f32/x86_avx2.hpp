@@ -25,8 +25,8 @@ struct x86_avx2 {
   template <int R, part P>
   DSMM_TARGET("avx2,fma")
   static void tile(const float* a, const float* b, std::ptrdiff_t pitch, std::size_t depth, float* c,
-                   std::ptrdiff_t row, bool first, std::int64_t count) noexcept {
-    run<P>(std::make_integer_sequence<int, R>{}, a, b, pitch, depth, c, row, first, count);
+                   std::ptrdiff_t row, bool first, std::int64_t count, later next) noexcept {
+    run<P>(std::make_integer_sequence<int, R>{}, a, b, pitch, depth, c, row, first, count, next);
   }
 
 private:
@@ -52,7 +52,7 @@ private:
                                                                         const float* a, const float* b,
                                                                         std::ptrdiff_t pitch, std::size_t depth,
                                                                         float* c, std::ptrdiff_t row, bool first,
-                                                                        std::int64_t count) noexcept {
+                                                                        std::int64_t count, later next) noexcept {
     const __m256i m0 = first_lanes(count), m1 = first_lanes(count - 8);
     __m256 low[] = {(first ? _mm256_setzero_ps() : load<P>(c + r * row, m0))...};
     if constexpr (P == part::half) {
@@ -64,8 +64,9 @@ private:
       return;
     }
     __m256 high[] = {(first ? _mm256_setzero_ps() : load<P>(c + r * row + 8, m1))...};
-    for (std::size_t k = 0; k < depth; ++k, a += rows, b += pitch) {
+    for (std::size_t k = 0; k < depth; ++k, a += rows, b += pitch, next.at += next.step) {
       const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+      __builtin_prefetch(next.at, 0, 2);
       ((low[r] = _mm256_fmadd_ps(_mm256_set1_ps(a[r]), b0, low[r]),
         high[r] = _mm256_fmadd_ps(_mm256_set1_ps(a[r]), b1, high[r])),
        ...);
