@@ -68,9 +68,9 @@ struct direct_tasks {
     const bool heavy = s.out_channels * s.depth() > s.in_channels * s.window.inputs() && panels >= 4;
     panel_groups = heavy ? panels : 1;
     strip_rows = heavy ? height : std::clamp<std::int64_t>((256 + width - 1) / width, 1, height);
-    if (!heavy && strip_rows == height) panel_groups = std::min<std::int64_t>(panels, 4);
     if (strip_rows > 1) strip_rows += strip_rows % 2;  // narrow rows go in pairs
     strips = (height + strip_rows - 1) / strip_rows;
+    if (!heavy && strips < 8) panel_groups = std::min<std::int64_t>(panels, 8);  // or threads would wait for the last
     const std::int64_t tiles = std::max<std::int64_t>(1, std::min(strip_rows, height) * width / v.rows);
     next_step = (v.columns + tiles - 1) / tiles;
   }
