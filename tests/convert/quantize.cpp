@@ -187,10 +187,30 @@ TEST_CASE("quantize: layers go to 8 bits until the loss holds") {
   const model m = *model::open(net.bytes());
   quantize_options o = options_of(4);
   o.max_loss = 1e-9;
+  o.f32_for_loss = false;
   convert::quantize_report report;
   REQUIRE(convert::quantize_model(m, pictures(8, 100), o, &report).has_value());
   CHECK(std::all_of(report.layers.begin(), report.layers.end(), [](const auto& l) { return l.bits == 8; }));
   CHECK(std::any_of(report.layers.begin(), report.layers.end(), [](const auto& l) { return l.fell_back; }));
+}
+
+TEST_CASE("quantize: layers go to f32 until the loss holds, wherever they lie") {
+  const file_bytes net = small_net();
+  const model m = *model::open(net.bytes());
+  std::ptrdiff_t before = 0;
+  for (const double bound : {0.1, 0.03, 0.01, 1e-9}) {
+    quantize_options o = options_of(8);
+    o.max_loss = bound;
+    convert::quantize_report report;
+    const auto made = convert::quantize_model(m, pictures(16, 100), o, &report);
+    REQUIRE_MESSAGE(made.has_value(), made.error().text);
+    CHECK(report.loss <= bound);
+    const auto n = std::ranges::count(report.layers, 32, &convert::layer_report::bits);
+    CHECK(n >= before);
+    before = n;
+    CHECK(scores_of(*made, 1, 5).size() == 5);
+  }
+  CHECK(before == 7);
 }
 
 TEST_CASE("quantize: groups of 32 weights, of 64 where pixels are few; small layers stay at 8 bits") {
