@@ -54,8 +54,7 @@ namespace quantize_impl {
 /// far as it is too much in an output. A grid goes alone, or with all behind it, or with all before it: few borders.
 class f32_search {
 public:
-  f32_search(const lowered_graph& g, const quantize_plan& plan, const grid_blame& blame,
-             std::span<const std::uint32_t> fixed)
+  f32_search(const lowered_graph& g, const quantize_plan& plan, const grid_blame& blame)
       : g_(g), plan_(plan), blame_(blame), layout_(g, plan), readers_(blame.noise.size()) {
     for (std::size_t i = 0; i < g.ops.size(); ++i) {
       const lowered_step& s = plan.steps[i];
@@ -67,9 +66,6 @@ public:
     for (std::uint32_t at = 0; at < readers_.size(); ++at)
       if (!readers_[at].empty()) candidates_.push_back({at});
     find_cones();
-    for (const std::uint32_t v : fixed)
-      if (const std::uint32_t at = blame.grid[v]; at != no_value)
-        std::erase_if(candidates_, [at](const auto& c) { return std::find(c.begin(), c.end(), at) != c.end(); });
   }
 
   /// Marks ops until each output should have at most `bound` of the noise that it has now, `losses`, if that is what
@@ -191,11 +187,10 @@ private:
 
 /// Marks ops of the graph that are to run in f32, see f32_search::run.
 /// plan    the one in use; blame may come from an earlier one that had less in f32.
-/// losses  by output that counts, percent. fixed  values that must keep their grid.
+/// losses  by output that counts, percent.
 inline bool choose_f32(const lowered_graph& g, const quantize_plan& plan, const grid_blame& blame,
-                       std::span<const double> losses, double bound, std::span<const std::uint32_t> fixed,
-                       std::vector<std::uint8_t>& general) {
-  return quantize_impl::f32_search(g, plan, blame, fixed).run(losses, bound, general);
+                       std::span<const double> losses, double bound, std::vector<std::uint8_t>& general) {
+  return quantize_impl::f32_search(g, plan, blame).run(losses, bound, general);
 }
 
 }  // namespace dsmm::inline DSMM_ABI::convert

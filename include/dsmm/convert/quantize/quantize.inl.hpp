@@ -380,11 +380,8 @@ private:
       if (!blame) return blame.error();
       blame_ = std::move(*blame);
     }
-    std::vector<std::uint32_t> fixed;  // pixels go to their grid at once
-    if (options_.input.u8)
-      for (const lowered_port& p : plain_.inputs) fixed.push_back(p.value);
     constexpr double margin = 0.8;  // the rest is rounded anew, which moves its noise
-    if (!choose_f32(g_, plan_, blame_, losses_, margin * options_.max_loss, fixed, general_)) return false;
+    if (!choose_f32(g_, plan_, blame_, losses_, margin * options_.max_loss, general_)) return false;
     if (auto ok = plan_again(); !ok) return ok.error();
     return true;
   }
