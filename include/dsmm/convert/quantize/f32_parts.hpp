@@ -55,7 +55,7 @@ namespace quantize_impl {
 class f32_search {
 public:
   f32_search(const lowered_graph& g, const quantize_plan& plan, const grid_blame& blame)
-      : g_(g), plan_(plan), blame_(blame), layout_(g, plan), readers_(blame.noise.size()) {
+      : g_(g), blame_(blame), layout_(g, plan), readers_(blame.noise.size()) {
     for (std::size_t i = 0; i < g.ops.size(); ++i) {
       const lowered_step& s = plan.steps[i];
       if (s.how == runs_as::general || s.how == runs_as::view || s.how == runs_as::absorbed) continue;
@@ -174,7 +174,6 @@ private:
   }
 
   const lowered_graph& g_;
-  const quantize_plan& plan_;
   const grid_blame& blame_;
   f32_layout layout_;
   std::vector<std::vector<std::size_t>> readers_;       // by grid: what must leave so that it is not needed
