@@ -39,7 +39,7 @@ struct quantize_command {
   std::size_t samples = 64, evaluation_samples = 256;
   std::uint32_t threads = 2;
   double max_loss = 1.0;
-  bool nearest = false, keep_bias = false;
+  bool nearest = false, keep_bias = false, keep_integers = false;
   preprocessing how;
   convert::quantize_options options;
 };
@@ -64,7 +64,7 @@ file_bytes quantize_one(const model& m, const quantize_command& c, bool bound_wa
   convert::quantize_report report;
   file_bytes made =
       need(convert::quantize_model(m, samples, c.options, &report, c.evaluation.empty() ? nullptr : &others), c.model);
-  print_report(report, samples.count);
+  print_report(report, c.options, samples.count);
   if (first && !c.json.empty()) write_json(report, c.options, samples.count, c.json);
   if (first && !c.page.empty()) {
     const std::string page = quantize_page(report, c.model, samples.count);
@@ -72,8 +72,12 @@ file_bytes quantize_one(const model& m, const quantize_command& c, bool bound_wa
     std::printf("report: %s\n", c.page.c_str());
   }
   if (report.loss > c.options.max_loss && bound_was_given)
-    throw problem{"even with all layers at 8 bits the noise in its outputs is " + text_of_percent(report.loss), c.model,
-                  "allow more with --max-loss, or calibrate on data that look like the model's inputs"};
+    throw problem{std::string("even with all layers at 8 bits") + (c.keep_integers ? "" : " or in f32") +
+                      " the noise in its outputs is " + text_of_percent(report.loss),
+                  c.model,
+                  std::string("allow more with --max-loss") +
+                      (c.keep_integers ? ", or layers in f32, without --keep-integers" : "") +
+                      ", or calibrate on data that look like the model's inputs"};
   return made;
 }
 
@@ -97,6 +101,7 @@ void quantize_model(quantize_command& c, bool bound_was_given) {
   o.second_order = !c.nearest;
   o.correct_bias = !c.keep_bias;
   o.max_loss = c.max_loss;
+  o.f32_for_loss = !c.keep_integers;
   o.run.exec = pool.handle();
   o.run.general = &find_general_op;
   o.progress = progress_bar();
@@ -150,7 +155,7 @@ void quantize(CLI::App& app) {
       ->capture_default_str();
   CLI::Option* const bound = app.add_option("--max-loss", c->max_loss,
                                             "percent of noise allowed in the worst output (1 is 20 dB); layers go "
-                                            "to 8 bits until it holds")
+                                            "to 8 bits, then to f32, until it holds")
                                  ->capture_default_str();
   app.add_option("--method", c->method,
                  "activation ranges by: output (least noise in the outputs), mse (in the "
@@ -180,6 +185,7 @@ void quantize(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   app.add_flag("--keep-bias", c->keep_bias, "no bias correction");
+  app.add_flag("--keep-integers", c->keep_integers, "no layer goes to f32 for --max-loss");
   app.add_option("-e,--evaluate", c->evaluation, "other data to compare the two models on");
   app.add_option("--evaluation-samples", c->evaluation_samples, "at most so many of them")->capture_default_str();
   app.add_option("--json", c->json, "write the report to this file too");

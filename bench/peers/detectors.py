@@ -97,8 +97,9 @@ def pictures(folder, count, shape, mean, deviation, blue_first):
         image = Image.open(files[i * len(files) // count]).convert("RGB")
         share = min(image.width / width, image.height / height)
         w, h = width * share, height * share
-        left, top = (image.width - w) / 2, (image.height - h) / 2
-        image = image.resize((width, height), Image.BILINEAR, (left, top, left + w, top + h))
+        left, top = max(0.0, (image.width - w) / 2), max(0.0, (image.height - h) / 2)  # not -1e-14
+        box = (left, top, min(left + w, image.width), min(top + h, image.height))
+        image = image.resize((width, height), Image.BILINEAR, box)
         values = np.asarray(image, np.float32)[:, :, :: -1 if blue_first else 1]
         rows.append(((values - mean) / deviation).transpose(2, 0, 1))
     return np.ascontiguousarray(np.stack(rows), np.float32)

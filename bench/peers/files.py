@@ -5,6 +5,9 @@ quantize_static makes it (QDQ, u8 activations, s8 weights per channel). dsmm imp
 int8 and int4, and imports the peer's QDQ file too.
 
 usage: files.py DSMM MODEL.onnx... [--threads 1] [--rounds 5] [--shape MODEL:NAME=1x3x320x320] [--span 0.3]
+                [--file LABEL=FILE.dsmm ...]
+
+--file times files that are there already, of one model, in the same rounds.
 
 Needs onnxruntime, onnx and sympy from PyPI; openvino, and ncnn with pnnx (f32 only), are peers where they are installed:
 build/peers/env, which run.sh makes, has them all.
@@ -174,6 +177,8 @@ def compare(a, path, shapes, folder):
         runs["ncnn f32"] = by_ncnn
     for kind in dsmm.files:
         quality[f"dsmm {kind}"] = sqnr(dsmm.outputs(kind, feeds), real)
+    made = dict(text.split("=", 1) for text in a.file)
+    dsmm.files.update((label, pathlib.Path(file).resolve()) for label, file in made.items())
     times = {}
     for _ in range(a.rounds):
         for kind in dsmm.files:
@@ -190,6 +195,9 @@ def compare(a, path, shapes, folder):
     decibels = ", ".join(f"{k} {v:.1f}" for k, v in quality.items() if k != "dsmm f32")
     print(f"| {path.stem}, {a.threads}T | {' | '.join(cells)} | {spread(floats)} | {spread(gain)} | "
           f"{spread(ratios)} | {decibels}; quantize {seconds:.1f} s |", flush=True)
+    for label in made:
+        mine = times[f"dsmm {label}"]
+        print(f"  {label}: {min(mine):.0f}, faster int8 peer / it {spread(peer / np.array(mine))}", flush=True)
 
 
 def main():
@@ -200,6 +208,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--span", type=float, default=0.3)
     parser.add_argument("--shape", action="append", default=[])
+    parser.add_argument("--file", action="append", default=[])
     a = parser.parse_args()
     print(f"ONNX Runtime {ort.__version__}, OpenVINO {ov.__version__ if ov else 'missing'}")
     print("| network | ORT f32 | OpenVINO f32 | ncnn f32 | dsmm f32 | ORT int8 | OpenVINO int8 | dsmm of the QDQ file | "

@@ -77,6 +77,12 @@ file_bytes small_net(std::uint64_t seed = 7) {
   return std::move(*file);
 }
 
+std::vector<float> floats_of(std::span<const std::byte> bytes) {
+  std::vector<float> out(bytes.size() / sizeof(float));
+  std::memcpy(out.data(), bytes.data(), bytes.size());
+  return out;
+}
+
 /// Slopes with a little noise, so that neighbours resemble each other; another picture for every index.
 convert::sample_set pictures(std::size_t count, std::uint64_t seed) {
   return {count, [seed](std::size_t i, std::span<const std::span<std::byte>> in) -> result<void> {
@@ -114,10 +120,7 @@ std::vector<float> scores_of(const file_bytes& file, std::uint32_t threads, std:
   const auto in = s->plain(*s->find("image"));
   REQUIRE(pictures(1, seed).load(0, std::span(&in, 1)).has_value());
   s->run();
-  const auto bytes = s->plain(*s->find("scores"));
-  std::vector<float> out(bytes.size() / sizeof(float));
-  std::memcpy(out.data(), bytes.data(), bytes.size());
-  return out;
+  return floats_of(s->plain(*s->find("scores")));
 }
 
 std::size_t count_of_kind(const model& m, op_kind kind) {
@@ -187,10 +190,30 @@ TEST_CASE("quantize: layers go to 8 bits until the loss holds") {
   const model m = *model::open(net.bytes());
   quantize_options o = options_of(4);
   o.max_loss = 1e-9;
+  o.f32_for_loss = false;
   convert::quantize_report report;
   REQUIRE(convert::quantize_model(m, pictures(8, 100), o, &report).has_value());
   CHECK(std::all_of(report.layers.begin(), report.layers.end(), [](const auto& l) { return l.bits == 8; }));
   CHECK(std::any_of(report.layers.begin(), report.layers.end(), [](const auto& l) { return l.fell_back; }));
+}
+
+TEST_CASE("quantize: layers go to f32 until the loss holds, wherever they lie") {
+  const file_bytes net = small_net();
+  const model m = *model::open(net.bytes());
+  std::ptrdiff_t before = 0;
+  for (const double bound : {0.1, 0.03, 0.01, 1e-9}) {
+    quantize_options o = options_of(8);
+    o.max_loss = bound;
+    convert::quantize_report report;
+    const auto made = convert::quantize_model(m, pictures(16, 100), o, &report);
+    REQUIRE_MESSAGE(made.has_value(), made.error().text);
+    CHECK(report.loss <= bound);
+    const auto n = std::ranges::count(report.layers, 32, &convert::layer_report::bits);
+    CHECK(n >= before);
+    before = n;
+    CHECK(scores_of(*made, 1, 5).size() == 5);
+  }
+  CHECK(before == 7);
 }
 
 TEST_CASE("quantize: groups of 32 weights, of 64 where pixels are few; small layers stay at 8 bits") {
@@ -262,4 +285,42 @@ TEST_CASE("quantize: u8 pixels give what f32 inputs give") {
   const format::tensor_row& in = q.tensors()[*q.find_tensor("image")];
   CHECK(ops::type_of(in) == dtype::u8);
   CHECK(ops::shape_of(in) == extents{16, 16, 3});
+}
+
+TEST_CASE("quantize: u8 pixels that f32 layers read are normalised as f32 inputs are") {
+  const file_bytes net = small_net();
+  quantize_options o = options_of(8);
+  o.max_loss = 1e-9;
+  o.input = {true, 1.0f / 127.5f, {1.0f, 0.5f, 0.25f}, {1.0f, 2.0f, 4.0f}};
+  const auto made = convert::quantize_model(*model::open(net.bytes()), pictures(8, 100), o);
+  REQUIRE_MESSAGE(made.has_value(), made.error().text);
+  const auto scores = [&](const file_bytes& file, auto&& write) {
+    const auto m = model::open(file.bytes());
+    auto arena = file_bytes::allocate(*session::required(*m, o.run));
+    auto s = session::prepare(*m, arena->bytes(), o.run);
+    REQUIRE_MESSAGE(s.has_value(), s.error().text);
+    write(*s, *s->find("image"));
+    s->run();
+    return floats_of(s->plain(*s->find("scores")));
+  };
+  const auto pixel = [](std::int32_t y, std::int32_t x, std::int32_t c) {
+    return static_cast<std::uint8_t>((y * 37 + x * 11 + c * 83) % 256);
+  };
+  const auto got = scores(*made, [&](session& s, std::uint32_t image) {
+    const auto view = s.u8(image);
+    for (std::int32_t y = 0; y < 16; ++y)
+      for (std::int32_t x = 0; x < 16; ++x)
+        for (std::int32_t c = 0; c < 3; ++c) view.at(y, x)[c] = pixel(y, x, c);
+  });
+  const auto real = scores(net, [&](session& s, std::uint32_t image) {
+    std::vector<float> v;
+    for (std::int32_t c = 0; c < 3; ++c)
+      for (std::int32_t y = 0; y < 16; ++y)
+        for (std::int32_t x = 0; x < 16; ++x) {
+          const auto k = static_cast<std::size_t>(c);
+          v.push_back((static_cast<float>(pixel(y, x, c)) * o.input.factor - o.input.mean[k]) / o.input.deviation[k]);
+        }
+    std::memcpy(s.plain(image).data(), v.data(), v.size() * sizeof(float));
+  });
+  for (std::size_t i = 0; i < real.size(); ++i) CHECK(got[i] == doctest::Approx(real[i]).epsilon(1e-4));
 }

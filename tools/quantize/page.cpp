@@ -20,10 +20,11 @@ using report::fixed;
 using report::tile;
 
 constexpr const char* css_of(const layer_report& l) noexcept {
-  return l.fell_back ? "series" : l.bits == 8 ? "image" : "joint";
+  return l.bits == 32 ? "dot-both" : l.fell_back ? "series" : l.bits == 8 ? "image" : "joint";
 }
 constexpr const char* reason_of(const layer_report& l) noexcept {
-  return l.fell_back   ? "8 bits, or the loss would be too large"
+  return l.bits == 32  ? "f32, or the loss would be too large"
+         : l.fell_back ? "8 bits, or the loss would be too large"
          : l.bits == 4 ? "4 bits"
                        : "8 bits by its place, kind or size";
 }
@@ -130,7 +131,8 @@ std::string quantize_page(const convert::quantize_report& r, const std::string& 
       "<h2>Noise of each layer</h2><p class=\"soft\">Signal against the noise that rounding its own weights leaves "
       "in a layer's output; longer is better. <span class=\"key\" style=\"background:var(--joint)\"></span>4 bits"
       "<span class=\"key\" style=\"background:var(--image)\"></span>8 bits by place or kind"
-      "<span class=\"key\" style=\"background:var(--series)\"></span>8 bits to hold the loss</p><div class=\"card\">" +
+      "<span class=\"key\" style=\"background:var(--series)\"></span>8 bits to hold the loss"
+      "<span class=\"key\" style=\"background:var(--fail)\"></span>f32 to hold it</p><div class=\"card\">" +
       noise_chart(r.layers) + "</div>";
   out +=
       "<h2>What the worst layers read</h2><p class=\"soft\">Values seen while calibrating, logarithmic heights; the "

@@ -54,10 +54,12 @@ std::string text_of_percent(double value) {
   return text;
 }
 
-void print_report(const convert::quantize_report& report, std::size_t samples) {
+void print_report(const convert::quantize_report& report, const convert::quantize_options& options,
+                  std::size_t samples) {
   std::printf("%-36s %-9s %4s %5s %10s %9s\n", "layer", "kind", "bits", "group", "bytes", "SQNR dB");
   for (const convert::layer_report& l : report.layers) {
-    const char* const note = l.fell_back                 ? "  8 bits: loss"
+    const char* const note = l.bits == 32                ? "  f32: loss"
+                             : l.fell_back               ? "  8 bits: loss"
                              : l.is_small                ? "  8 bits: small"
                              : l.is_end && l.bits == 8 ? "  8 bits: end"
                                                          : "";
@@ -70,6 +72,11 @@ void print_report(const convert::quantize_report& report, std::size_t samples) {
               report.integer_ops, report.general_ops, samples, text_of_percent(report.loss).c_str());
   if (report.held_out != 0) std::printf(", on %zu of them that shaped no weights", report.held_out);
   std::printf("\n");
+  if (const auto n = std::ranges::count(report.layers, 32, &convert::layer_report::bits); n != 0)
+    std::printf("%zu of %zu layers run in f32 to hold the loss (--keep-integers: none)\n",
+                static_cast<std::size_t>(n), report.layers.size());
+  if (report.loss > options.max_loss)
+    std::printf("the bound of %s is missed\n", text_of_percent(options.max_loss).c_str());
   std::printf("%zu bytes instead of %zu: %.2f times smaller\n", report.bytes, report.bytes_fp32,
               static_cast<double>(report.bytes_fp32) / static_cast<double>(std::max<std::size_t>(report.bytes, 1)));
 }
@@ -82,6 +89,7 @@ void write_json(const convert::quantize_report& report, const convert::quantize_
                            {"second_order", options.second_order},
                            {"bias_correction", options.correct_bias},
                            {"max_loss_percent", options.max_loss},
+                           {"f32_for_loss", options.f32_for_loss},
                            {"calibration_samples", samples},
                            {"bytes", report.bytes},
                            {"bytes_fp32", report.bytes_fp32},

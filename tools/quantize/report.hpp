@@ -9,7 +9,8 @@
 namespace dsmm::inline DSMM_ABI::tools {
 
 /// The layers and what the whole model lost, as tables on stdout.
-void print_report(const convert::quantize_report& report, std::size_t samples);
+void print_report(const convert::quantize_report& report, const convert::quantize_options& options,
+                  std::size_t samples);
 
 /// The same as JSON. Throws problem if the file cannot be written.
 void write_json(const convert::quantize_report& report, const convert::quantize_options& options, std::size_t samples,

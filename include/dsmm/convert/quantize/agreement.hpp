@@ -113,11 +113,18 @@ inline bool counts(std::span<const output_agreement> rows, const output_agreemen
                       [&](const output_agreement& b) { return b.logits && b.name == a.name; });
 }
 
-/// The share of noise in the worst output, in percent of its power; of logits, what their softmax sees.
-inline double loss_percent(std::span<const output_agreement> rows) noexcept {
-  double worst = 0;
+/// The share of noise in each output that counts, in percent of its power; of logits, what their softmax sees.
+inline std::vector<double> losses_percent(std::span<const output_agreement> rows) {
+  std::vector<double> losses;
   for (const output_agreement& a : rows)
-    if (counts(rows, a)) worst = std::max(worst, a.noise_percent());
+    if (counts(rows, a)) losses.push_back(a.noise_percent());
+  return losses;
+}
+
+/// That of the worst one.
+inline double loss_percent(std::span<const output_agreement> rows) {
+  double worst = 0;
+  for (const double loss : losses_percent(rows)) worst = std::max(worst, loss);
   return worst;
 }
 

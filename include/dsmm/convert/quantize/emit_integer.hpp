@@ -259,14 +259,17 @@ private:
            (c == 1 || (*strides)[2] == std::int64_t{h} * w);
   }
 
+  static float of_channel(std::span<const float> values, std::size_t c, float without) {
+    return values.empty() ? without : values[c % values.size()];
+  }
+
   /// f32 (H, W, C), or planes, to the grid of v, normalised by channel on the way.
   std::uint32_t to_u8(op_kind kind, std::uint32_t real, std::uint32_t v, extents shape, float factor,
                       std::span<const float> mean, std::span<const float> deviation) {
     const quantization q = grid(v);
     std::vector<float> scale, offset;
     for (std::size_t c = 0; c < static_cast<std::size_t>(shape.c); ++c) {
-      const float m = mean.empty() ? 0.0f : mean[c % mean.size()];
-      const float d = deviation.empty() ? 1.0f : deviation[c % deviation.size()];
+      const float m = of_channel(mean, c, 0.0f), d = of_channel(deviation, c, 1.0f);
       scale.push_back(factor / (d * q.scale));
       offset.push_back(static_cast<float>(q.zero_point) - m / (d * q.scale));
     }
@@ -278,9 +281,33 @@ private:
 
   std::uint32_t from_pixels(std::uint32_t v, std::uint32_t pixels) {
     const extents shape = channels_first(g_.values[v].dims)->shape;
+    return to_u8(op_kind::quantize, unscaled(pixels, shape), v, shape, form_.factor, form_.mean, form_.deviation);
+  }
+
+  std::uint32_t unscaled(std::uint32_t pixels, extents shape) {
     const std::uint32_t real = w_.value("", dtype::f32, shape);
     w_.op(op_kind::dequantize, name_, {pixels}, {real});
-    return to_u8(op_kind::quantize, real, v, shape, form_.factor, form_.mean, form_.deviation);
+    return real;
+  }
+
+  /// Pixels as the normalised planes that general ops know.
+  std::uint32_t planes(std::uint32_t v, std::uint32_t pixels) {
+    const auto [h, w, c] = channels_first(g_.values[v].dims)->shape;
+    const std::vector<std::int32_t> dims = file_dims(g_.values[v].dims);
+    std::vector<float> factor, offset;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(c); ++k) {
+      const float d = of_channel(form_.deviation, k, 1.0f);
+      factor.push_back(form_.factor / d);
+      offset.push_back(-of_channel(form_.mean, k, 0.0f) / d);
+    }
+    const auto next = [&] { return w_.plain(format::tensor_kind::value, "", dtype::f32, dims); };
+    const std::uint32_t turned = next(), scaled = next(), y = next();
+    w_.op(op_kind::nd_copy, name_, {unscaled(pixels, {h, w, c})}, {turned}, {0, 0, 1, w * c, c, 0, 0});
+    w_.op(op_kind::nd_binary, name_, {turned, w_.constant<float>("", {1, c, 1, 1}, factor)}, {scaled},
+          {static_cast<std::int32_t>(binary_fn::mul)});
+    w_.op(op_kind::nd_binary, name_, {scaled, w_.constant<float>("", {1, c, 1, 1}, offset)}, {y},
+          {static_cast<std::int32_t>(binary_fn::add)});
+    return y;
   }
 
   /// Channels first, first + step, ... through a 1x1 convolution whose factor is so near to 1 that it is exact.
@@ -308,6 +335,7 @@ private:
     if (plain_[v] != format::no_tensor) return plain_[v];
     const lowered_value& value = g_.values[v];
     if (value.is_constant) return plain_[v] = w_.constant("", value.type, file_dims(value.dims), value.bytes);
+    if (const auto pixels = pixels_.find(v); pixels != pixels_.end()) return plain_[v] = planes(v, pixels->second);
     const std::uint32_t root = plan_.roots[v];
     if (f32_[root] == format::no_tensor) {
       f32_[root] = w_.value("", dtype::f32, plan_.layouts[root]->shape);

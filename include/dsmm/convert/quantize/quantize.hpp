@@ -15,6 +15,7 @@
 #include "dsmm/convert/quantize/agreement.hpp"
 #include "dsmm/convert/quantize/input_form.hpp"
 #include "dsmm/convert/quantize/range.hpp"
+#include "dsmm/convert/quantize/seen_activations.hpp"
 #include "dsmm/core/quant.hpp"
 #include "dsmm/core/result.hpp"
 #include "dsmm/model/model.hpp"
@@ -39,22 +40,18 @@ struct quantize_options {
   bool correct_bias = true;
   double equalize = 0.5;             ///< strength with which channels of one activation are evened out, in quarters
   double max_loss = 1.0;             ///< percent of noise in the worst output; layers go to 8 bits until it holds
+  bool f32_for_loss = true;          ///< and then to f32
+  std::size_t blame_samples = 8;     ///< that each trial of what should go to f32 runs
   std::size_t positions = 4096;      ///< pixels per layer that its second moments are taken from
   input_form input{};
   session_options run{};             ///< general must be set: the fp32 model runs on general operators
   progress_call progress{};
 };
 
-/// What a layer read while it was calibrated, as a histogram over [low, high], and the part of it that its grid holds.
-struct seen_activations {
-  std::vector<std::uint32_t> bins;  ///< empty: the layer reads no u8 grid
-  double low = 0, high = 0, grid_low = 0, grid_high = 0;
-};
-
 struct layer_report {
   std::string name;
   op_kind kind{};
-  std::int32_t bits = 8, group = 0;
+  std::int32_t bits = 8, group = 0;  ///< of the weights; 32: the layer runs in f32 because of the loss
   double sqnr_db = 0;  ///< of its output, from the rounding of its own weights
   std::size_t parameters = 0, bytes = 0, bytes_fp32 = 0;
   bool is_end = false, is_small = false, fell_back = false;  ///< 8 bits because of its place; its size; the loss

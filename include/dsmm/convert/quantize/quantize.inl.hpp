@@ -20,12 +20,14 @@
 #include "dsmm/convert/quantize/calibrate.hpp"
 #include "dsmm/convert/quantize/emit_integer.hpp"
 #include "dsmm/convert/quantize/equalize.hpp"
+#include "dsmm/convert/quantize/f32_parts.hpp"
 #include "dsmm/convert/quantize/input_form.hpp"
 #include "dsmm/convert/quantize/layer_inputs.hpp"
 #include "dsmm/convert/quantize/plan.hpp"
 #include "dsmm/convert/quantize/prefix_run.hpp"
 #include "dsmm/convert/quantize/quantize.hpp"
 #include "dsmm/convert/quantize/rounding.hpp"
+#include "dsmm/convert/quantize/seen_activations.hpp"
 #include "dsmm/convert/quantize/small_layers.hpp"
 #include "dsmm/convert/quantize/smooth.hpp"
 #include "dsmm/convert/quantize/split_channels.hpp"
@@ -72,7 +74,7 @@ public:
     }
     if (auto ok = look(); !ok) return ok.error();
     if (auto ok = make_tables(); !ok) return ok.error();
-    report_.layers.resize(plan_.layers.size());
+    list_layers();
     mark_ends();
     mark_small();
     if (auto ok = round_all(); !ok) return ok.error();
@@ -93,7 +95,7 @@ private:
       const std::uint32_t y = plain_.ops[p.product].outputs[0];
       return std::find(coarse_.begin(), coarse_.end(), y) != coarse_.end();
     });
-    plan_ = plan_lowering(plain_, {}, attention);
+    plan_ = plan_lowering(plain_, general_, attention);
     g_ = plain_;
     expose_logits(g_);
   }
@@ -178,7 +180,7 @@ private:
   }
 
   result<void> make_tables() {
-    tables_.resize(g_.ops.size());
+    tables_.assign(g_.ops.size(), {});
     const auto grid = [&](std::uint32_t v) { return grids_[plan_.grids[plan_.roots[v]]]; };
     for (std::size_t i = 0; i < g_.ops.size(); ++i) {
       const lowered_step& s = plan_.steps[i];
@@ -209,7 +211,7 @@ private:
   }
 
   bool narrow(std::size_t i) const {
-    const layer_report& l = report_.layers[i];
+    const layer_report& l = report_.layers[rows_[i]];
     return options_.bits == 4 && plan_.layers[i].kind != op_kind::dwconv2d && !l.is_small && !l.fell_back &&
            !(options_.ends_at_8 && l.is_end);
   }
@@ -248,6 +250,18 @@ private:
     }
     if (options_.progress) options_.progress("round", n, n);
     return {};
+  }
+
+  /// One row of the report per layer, as if all ran in f32.
+  void list_layers() {
+    for (const weight_layer& l : plan_.layers) {
+      layer_report to{l.name, l.kind, 32};
+      to.sqnr_db = 200;
+      to.parameters = l.w.size() + l.bias.size();
+      to.bytes = to.bytes_fp32 = 4 * to.parameters;
+      rows_.push_back(report_.layers.size());
+      report_.layers.push_back(std::move(to));
+    }
   }
 
   /// Layers that see the model's input with no layer before them, and those with none behind them.
@@ -301,7 +315,7 @@ private:
       if (held_out(i)) judges.push_back(i);
     report_.held_out = judges.size();
     if (judges.empty()) {
-      report_.loss = loss_percent(report_.calibration);
+      note_losses(report_.calibration);
       return {};
     }
     const sample_set fresh{judges.size(), [&](std::size_t i, std::span<const std::span<std::byte>> inputs) {
@@ -311,35 +325,84 @@ private:
       return std::span<const float>(real_[judges[i]][k]);
     });
     if (!held) return held.error();
-    report_.loss = loss_percent(*held);
+    note_losses(*held);
     return {};
   }
 
-  /// While the loss is too large, four-bit layers go to 8 bits and all are rounded again: those first whose relative
-  /// noise per byte that it costs is largest, as many as should do if noise is what they add.
+  void note_losses(std::span<const output_agreement> rows) {
+    losses_ = losses_percent(rows);
+    report_.loss = loss_percent(rows);
+  }
+
+  /// While the loss is too large, four-bit layers go to 8 bits, then what disturbs the outputs most to f32, and all
+  /// are rounded again.
   result<void> settle() {
-    const auto ratio = [&](std::size_t i) {
-      return rounded_[i].signal > 0 ? rounded_[i].noise / rounded_[i].signal : 0.0;
-    };
     for (;;) {
       if (auto ok = measure_calibration(); !ok) return ok;
-      std::vector<std::size_t> order;
-      double left = 0;
-      for (std::size_t i = 0; i < rounded_.size(); ++i)
-        if (rounded_[i].bits == 4) order.push_back(i), left += ratio(i);
-      if (report_.loss <= options_.max_loss || order.empty()) break;
-      std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return ratio(a) * static_cast<double>(plan_.layers[b].w.size()) >
-               ratio(b) * static_cast<double>(plan_.layers[a].w.size());
-      });
-      const double bound = left * options_.max_loss / report_.loss;
-      for (std::size_t k = 0; k < order.size() && (k == 0 || left > bound); ++k) {
-        left -= ratio(order[k]);
-        report_.layers[order[k]].fell_back = true;
+      if (report_.loss <= options_.max_loss) return {};
+      if (!widen_loudest()) {
+        auto fewer = leave_integers();
+        if (!fewer) return fewer.error();
+        if (!*fewer) return {};
       }
       if (auto ok = round_all(); !ok) return ok;
     }
-    return {};
+  }
+
+  /// Moves four-bit layers to 8 bits: those first whose relative noise per byte that it costs is largest, as many as
+  /// should do if noise is what they add. Returns whether any was left.
+  bool widen_loudest() {
+    const auto ratio = [&](std::size_t i) {
+      return rounded_[i].signal > 0 ? rounded_[i].noise / rounded_[i].signal : 0.0;
+    };
+    std::vector<std::size_t> order;
+    double left = 0;
+    for (std::size_t i = 0; i < rounded_.size(); ++i)
+      if (rounded_[i].bits == 4) order.push_back(i), left += ratio(i);
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return ratio(a) * static_cast<double>(plan_.layers[b].w.size()) >
+             ratio(b) * static_cast<double>(plan_.layers[a].w.size());
+    });
+    const double bound = left * options_.max_loss / report_.loss;
+    for (std::size_t k = 0; k < order.size() && (k == 0 || left > bound); ++k) {
+      left -= ratio(order[k]);
+      report_.layers[rows_[order[k]]].fell_back = true;
+    }
+    return !order.empty();
+  }
+
+  /// Leaves in f32 what reads the grids that disturb the outputs most. Returns whether there was any.
+  result<bool> leave_integers() {
+    if (!options_.f32_for_loss) return false;
+    if (blame_.grid.empty()) {
+      auto blame = blame_grids(g_, plan_, samples_, real_, grids_, options_.blame_samples, options_.run,
+                               options_.progress);
+      if (!blame) return blame.error();
+      blame_ = std::move(*blame);
+    }
+    constexpr double margin = 0.8;  // the rest is rounded anew, which moves its noise
+    if (!choose_f32(g_, plan_, blame_, losses_, margin * options_.max_loss, general_)) return false;
+    if (auto ok = plan_again(); !ok) return ok.error();
+    return true;
+  }
+
+  /// Plans with more in f32. Values that are on a grid still keep it.
+  result<void> plan_again() {
+    const quantize_plan before = std::move(plan_);
+    plan();
+    std::vector<quantization> grids(plan_.grids.size());
+    for (std::uint32_t v = 0; v < grids.size(); ++v)
+      if (plan_.as_u8[v]) grids[plan_.grids[v]] = grids_[before.grids[before.roots[v]]];
+    grids_ = std::move(grids);
+    std::vector<std::size_t> rows;
+    std::size_t k = 0;
+    for (const weight_layer& l : plan_.layers) {
+      while (before.layers[k].y != l.y) ++k;
+      rows.push_back(rows_[k]);
+    }
+    rows_ = std::move(rows);
+    if (auto ok = calibrate_fp32(true); !ok) return ok;
+    return make_tables();
   }
 
   result<void> evaluate(const sample_set& samples) {
@@ -369,36 +432,18 @@ private:
     return lines;
   }
 
-  seen_activations reads_of(const weight_layer& l) const {
-    constexpr std::size_t bins = 64;
-    const std::vector<float>& kept = seen_.ranges[plan_.observed[l.x]].kept();
-    if (!plan_.as_u8[l.x] || kept.empty()) return {};
-    const auto [low, high] = std::minmax_element(kept.begin(), kept.end());
-    const quantization q = grids_[plan_.grids[plan_.roots[l.x]]];
-    const auto scale = static_cast<double>(q.scale);
-    seen_activations seen{std::vector<std::uint32_t>(bins, 0), static_cast<double>(*low), static_cast<double>(*high),
-                          -q.zero_point * scale, (255 - q.zero_point) * scale};
-    const double width = std::max(seen.high - seen.low, 1e-30) / bins;
-    for (const float v : kept)
-      ++seen.bins[std::min(bins - 1, static_cast<std::size_t>((static_cast<double>(v) - seen.low) / width))];
-    return seen;
-  }
-
   void finish_report(const file_bytes& file) {
     for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
       const weight_layer& l = plan_.layers[i];
       const rounded_layer& r = rounded_[i];
-      layer_report& to = report_.layers[i];
-      to.name = l.name;
-      to.kind = l.kind;
+      layer_report& to = report_.layers[rows_[i]];
       to.bits = r.bits;
       to.group = r.group;
       to.sqnr_db = r.sqnr_db();
-      to.parameters = l.w.size() + l.bias.size();
-      to.bytes_fp32 = 4 * to.parameters;
       const std::size_t packed = i4s_bytes(l.channels(), l.depth(), static_cast<std::size_t>(r.group));
       to.bytes = 8 * l.bias.size() + (r.bits == 4 ? packed : l.w.size());
-      to.reads = reads_of(l);
+      if (plan_.as_u8[l.x])
+        to.reads = histogram_of(seen_.ranges[plan_.observed[l.x]].kept(), grids_[plan_.grids[plan_.roots[l.x]]]);
     }
     report_.bytes = file.bytes().size();
     report_.bytes_fp32 = model_.file().size();
@@ -420,6 +465,10 @@ private:
   std::vector<std::uint32_t> coarse_;  // results of attention that stays in f32
   std::vector<u8_table_values> tables_;
   std::vector<rounded_layer> rounded_;
+  std::vector<std::size_t> rows_;      // of the report, by layer of the plan
+  std::vector<double> losses_;         // by output that counts
+  grid_blame blame_;                   // of the first plan that missed the loss with all layers at 8 bits
+  std::vector<std::uint8_t> general_;  // by op: left in f32 to hold the loss
 };
 
 }  // namespace quantize_impl

@@ -55,6 +55,13 @@ public:
     return out;
   }
 
+  /// With these values on one grid.
+  result<std::vector<double>> percent(std::span<const std::uint32_t> values, quantization grid) const {
+    std::vector<rounded_value> rounded;
+    for (const std::uint32_t v : values) rounded.push_back({v, grid});
+    return percent(rounded);
+  }
+
 private:
   const lowered_graph& g_;
   const sample_set& samples_;
@@ -107,9 +114,7 @@ inline result<grid_noise> tune_grids(const lowered_graph& g, const quantize_plan
     std::vector<double> percent[2];
     double mean[2] = {};
     for (std::size_t trial = 0; trial < 2; ++trial) {
-      std::vector<rounded_value> rounded;
-      for (const std::uint32_t v : places[at]) rounded.push_back({v, trial == 0 ? grids[at] : whole[at]});
-      auto seen_percent = meter.percent(rounded);
+      auto seen_percent = meter.percent(places[at], trial == 0 ? grids[at] : whole[at]);
       if (!seen_percent) return seen_percent.error();
       percent[trial] = std::move(*seen_percent);
       for (const double p : percent[trial]) mean[trial] += p / static_cast<double>(percent[trial].size());
