@@ -101,7 +101,7 @@ void quantize_model(quantize_command& c, bool bound_was_given) {
   o.second_order = !c.nearest;
   o.correct_bias = !c.keep_bias;
   o.max_loss = c.max_loss;
-  o.f32_for_loss = !c.keep_integers;
+  o.f32_for_loss = bound_was_given && !c.keep_integers;
   o.run.exec = pool.handle();
   o.run.general = &find_general_op;
   o.progress = progress_bar();

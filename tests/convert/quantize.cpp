@@ -190,7 +190,6 @@ TEST_CASE("quantize: layers go to 8 bits until the loss holds") {
   const model m = *model::open(net.bytes());
   quantize_options o = options_of(4);
   o.max_loss = 1e-9;
-  o.f32_for_loss = false;
   convert::quantize_report report;
   REQUIRE(convert::quantize_model(m, pictures(8, 100), o, &report).has_value());
   CHECK(std::all_of(report.layers.begin(), report.layers.end(), [](const auto& l) { return l.bits == 8; }));
@@ -204,6 +203,7 @@ TEST_CASE("quantize: layers go to f32 until the loss holds, wherever they lie") 
   for (const double bound : {0.1, 0.03, 0.01, 1e-9}) {
     quantize_options o = options_of(8);
     o.max_loss = bound;
+    o.f32_for_loss = true;
     convert::quantize_report report;
     const auto made = convert::quantize_model(m, pictures(16, 100), o, &report);
     REQUIRE_MESSAGE(made.has_value(), made.error().text);
@@ -291,6 +291,7 @@ TEST_CASE("quantize: u8 pixels that f32 layers read are normalised as f32 inputs
   const file_bytes net = small_net();
   quantize_options o = options_of(8);
   o.max_loss = 1e-9;
+  o.f32_for_loss = true;
   o.input = {true, 1.0f / 127.5f, {1.0f, 0.5f, 0.25f}, {1.0f, 2.0f, 4.0f}};
   const auto made = convert::quantize_model(*model::open(net.bytes()), pictures(8, 100), o);
   REQUIRE_MESSAGE(made.has_value(), made.error().text);

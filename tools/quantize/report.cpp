@@ -76,7 +76,8 @@ void print_report(const convert::quantize_report& report, const convert::quantiz
     std::printf("%zu of %zu layers run in f32 to hold the loss (--keep-integers: none)\n",
                 static_cast<std::size_t>(n), report.layers.size());
   if (report.loss > options.max_loss)
-    std::printf("the bound of %s is missed\n", text_of_percent(options.max_loss).c_str());
+    std::printf("the bound of %s is missed%s\n", text_of_percent(options.max_loss).c_str(),
+                options.f32_for_loss ? "" : ": --max-loss lets layers run in f32 for it");
   std::printf("%zu bytes instead of %zu: %.2f times smaller\n", report.bytes, report.bytes_fp32,
               static_cast<double>(report.bytes_fp32) / static_cast<double>(std::max<std::size_t>(report.bytes, 1)));
 }

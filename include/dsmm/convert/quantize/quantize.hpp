@@ -40,7 +40,7 @@ struct quantize_options {
   bool correct_bias = true;
   double equalize = 0.5;             ///< strength with which channels of one activation are evened out, in quarters
   double max_loss = 1.0;             ///< percent of noise in the worst output; layers go to 8 bits until it holds
-  bool f32_for_loss = true;          ///< and then to f32
+  bool f32_for_loss = false;         ///< and then to f32, if this is set
   std::size_t blame_samples = 8;     ///< that each trial of what should go to f32 runs
   std::size_t positions = 4096;      ///< pixels per layer that its second moments are taken from
   input_form input{};
