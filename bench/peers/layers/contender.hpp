@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -26,7 +28,7 @@ struct problem {
   std::int32_t depth() const noexcept { return l.depthwise ? 1 : l.in; }
   /// Zeros after the last row and column that the output needs.
   std::int32_t pad_after(std::int32_t size, std::int32_t out) const noexcept {
-    return (out - 1) * l.stride + l.kernel - size - pad();
+    return std::max(0, (out - 1) * l.stride + l.kernel - size - pad());
   }
 };
 
@@ -34,8 +36,7 @@ struct problem {
 struct contender {
   std::string name;
   std::function<void()> run;
-  std::function<double()> error;  ///< of the last run; for integers in levels, else relative to the largest output
-  bool integers = true;
+  std::function<double()> error;  ///< of the last run: the largest difference in levels of y, or relative noise
 };
 
 /// The largest difference in levels.
@@ -45,12 +46,10 @@ inline double levels_between(const std::uint8_t* a, const std::uint8_t* b, std::
   return most;
 }
 
-/// The largest difference over the largest value of `right`.
-inline double relative_between(const float* a, const float* right, std::size_t count) {
-  double most = 0, top = 1e-30;
-  for (std::size_t i = 0; i < count; ++i) {
-    most = std::max(most, std::abs(double(a[i]) - double(right[i])));
-    top = std::max(top, std::abs(double(right[i])));
-  }
-  return most / top;
+/// What f32 sums of integers come to in levels of y.
+inline std::vector<std::uint8_t> levels_of(const problem& p, const float* sums) {
+  std::vector<std::uint8_t> levels(std::size_t(p.l.output().count()));
+  for (std::size_t i = 0; i < levels.size(); ++i)
+    levels[i] = std::uint8_t(std::clamp(std::floor(sums[i] * p.scale + 0.5f) + float(p.zero), 0.0f, 255.0f));
+  return levels;
 }

@@ -69,7 +69,8 @@ struct x86_avx512 {
       local.act = unary_fn::identity;
       local.bias = nullptr;
     }
-    if (columns != pitch) return generic::transposed(local, sums, columns, pixels, channels, y, plane, offset, channel);
+    if (columns != tile_columns)
+      return generic::transposed(local, sums, columns, pixels, channels, y, plane, offset, channel);
     const auto turn = [&]<unary_fn act>() {
       if (local.residual != nullptr) turned<act, true>(local, sums, pixels, channels, y, plane, offset, channel);
       else turned<act, false>(local, sums, pixels, channels, y, plane, offset, channel);
@@ -80,7 +81,7 @@ struct x86_avx512 {
   }
 
 private:
-  static constexpr std::int64_t pitch = 32;  ///< floats to a pixel in the tiles of this instruction set
+  static constexpr std::int64_t tile_columns = 32;  ///< floats to a pixel in the tiles of this instruction set
 
   template <unary_fn act>
   DSMM_TARGET("avx512f")
@@ -103,20 +104,22 @@ private:
     }
   }
 
-  /// transposed() with the activation and the residual decided, and a pitch that addresses need not be computed for.
+  /// transposed() with the activation and the residual decided, and a tile_columns that addresses need not be computed
+  /// for.
   template <unary_fn act, bool residual>
   DSMM_TARGET("avx512f")
   static void turned(const epilogue& e, const float* sums, std::int64_t pixels, std::int64_t channels, float* y,
                      std::int64_t plane, std::int64_t offset, std::int64_t channel) noexcept {
     constexpr __mmask16 all = 0xFFFF;  // g++ 12 warns inside its own forms without a mask
-    constexpr float zeros[pitch] = {};
+    constexpr float zeros[tile_columns] = {};
     const __mmask16 lanes = first_lanes(pixels);
     const bool adds = e.adds();
     const float* bias = e.bias != nullptr ? reinterpret_cast<const float*>(e.bias) + channel : zeros;
     const float* other = e.residual_at(offset);
     for (std::int64_t c = 0; c < channels; c += 4, sums += 4, bias += 4) {
       // Lane l of quad i: channels c .. c + 3 of pixel 4 l + i; then each lane is transposed.
-      const __m512 q0 = quad(sums), q1 = quad(sums + pitch), q2 = quad(sums + 2 * pitch), q3 = quad(sums + 3 * pitch);
+      const __m512 q0 = quad(sums), q1 = quad(sums + tile_columns), q2 = quad(sums + 2 * tile_columns),
+                   q3 = quad(sums + 3 * tile_columns);
       const __m512 a = _mm512_maskz_unpacklo_ps(all, q0, q1), b = _mm512_maskz_unpackhi_ps(all, q0, q1);
       const __m512 f = _mm512_maskz_unpacklo_ps(all, q2, q3), g = _mm512_maskz_unpackhi_ps(all, q2, q3);
       const __m512 out[4] = {_mm512_shuffle_ps(a, f, 0x44), _mm512_shuffle_ps(a, f, 0xEE),
@@ -136,9 +139,9 @@ private:
   /// Four floats of each of four pixels, four pixels apart.
   [[gnu::always_inline]] DSMM_TARGET("avx512f") static inline __m512 quad(const float* from) noexcept {
     __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(from));
-    v = _mm512_insertf32x4(v, _mm_loadu_ps(from + 4 * pitch), 1);
-    v = _mm512_insertf32x4(v, _mm_loadu_ps(from + 8 * pitch), 2);
-    return _mm512_insertf32x4(v, _mm_loadu_ps(from + 12 * pitch), 3);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(from + 4 * tile_columns), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(from + 8 * tile_columns), 2);
+    return _mm512_insertf32x4(v, _mm_loadu_ps(from + 12 * tile_columns), 3);
   }
 };
 
