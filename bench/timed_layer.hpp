@@ -43,7 +43,7 @@ public:
     y_.resize(static_cast<std::size_t>(l.output().count()) + 64);
     const std::size_t channels = packed_channels(g);
     bias_.assign(channels, 0), multiplier_.assign(channels, 1 << 30), shift_.assign(channels, 43);
-    epilogue_ = {bias_.data(), multiplier_.data(), shift_.data(), nullptr, zero};
+    epilogue_ = {bias_.data(), multiplier_.data(), shift_.data(), nullptr, y_zero};
     epilogue_.by_float = form.by_float;
     in_ = {x, {l.height, l.width, l.in}, x_row, l.in};
     out_ = dense_view(reinterpret_cast<std::uint8_t*>(aligned(y_)), l.output());
@@ -87,9 +87,9 @@ public:
     return {out_.data, out_.shape, out_.row, out_.pixel};
   }
   const std::vector<std::int8_t>& weights() const noexcept { return w8_; }
-  /// y = round(scale * sum) + zero, clamped to u8.
-  static constexpr float scale = 1.0f / 8192.0f;
-  static constexpr std::int32_t zero = 128;
+  /// y = round(y_scale * sum) + y_zero, clamped to u8.
+  static constexpr float y_scale = 1.0f / 8192.0f;
+  static constexpr std::int32_t y_zero = 128;
 
 private:
   /// Zero point 0, as behind a ReLU, around a picture in rows of x_row bytes.

@@ -34,7 +34,7 @@ namespace {
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 problem problem_of(const layer& l, const timed_layer& t, int threads) {
-  problem p{l, {}, t.weights(), timed_layer::scale, timed_layer::zero, threads};
+  problem p{l, {}, t.weights(), timed_layer::y_scale, timed_layer::y_zero, threads};
   const auto x = t.input();
   for (std::int32_t y = 0; y < l.height; ++y)
     p.x.insert(p.x.end(), x.at(y, 0), x.at(y, 0) + std::ptrdiff_t{l.width} * l.in);
