@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <thread>
 
 #include "bench/ceiling.hpp"
 #include "bench/layer_tasks.hpp"
@@ -100,6 +101,9 @@ double median(std::vector<double> v) {
   return v[v.size() / 2];
 }
 
+/// How long workers of OpenMP (14 ms) and of XNNPACK's pool (50 ms) keep a core busy after their work is done.
+constexpr std::chrono::milliseconds others_spin{80};
+
 void compare(const layer& l, int threads, int rounds) {
   dsmm::thread_pool pool(static_cast<unsigned>(threads));
   std::vector<contender> all;
@@ -120,7 +124,10 @@ void compare(const layer& l, int threads, int rounds) {
   });
   std::vector<std::vector<double>> times(all.size());
   for (int r = 0; r < rounds; ++r)
-    for (std::size_t i = 0; i < all.size(); ++i) times[i].push_back(milliseconds(all[i].run));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (threads > 1) std::this_thread::sleep_for(others_spin);
+      times[i].push_back(milliseconds(all[i].run));
+    }
   for (std::size_t i = 0; i < all.size(); ++i) {
     std::vector<double> ratios;
     for (std::size_t r = 0; r < times[i].size(); ++r) ratios.push_back(times[i][r] / times[0][r]);
