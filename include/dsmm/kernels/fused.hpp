@@ -14,7 +14,7 @@ struct hardware {
   [[gnu::always_inline]] static inline float fma(float a, float b, float c) noexcept { return __builtin_fmaf(a, b, c); }
 };
 
-/// In f64, for processors without the instruction (Intel Atoms to this day, everything before 2013), where the C
+/// In f64, for processors without the instruction (Intel Atoms up to Elkhart Lake, most before 2013), where the C
 /// library takes 150 ns. The product is exact and the sum rounded to 53 bits; to round that once more is harmless
 /// unless it lies halfway between two f32, or is so small that an f32 has fewer bits.
 struct emulated {

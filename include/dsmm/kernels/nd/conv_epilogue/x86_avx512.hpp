@@ -104,8 +104,7 @@ private:
     }
   }
 
-  /// transposed() with the activation and the residual decided, and a tile_columns that addresses need not be computed
-  /// for.
+  /// transposed() with the activation and the residual decided, and pixels a constant number of floats apart.
   template <unary_fn act, bool residual>
   DSMM_TARGET("avx512f")
   static void turned(const epilogue& e, const float* sums, std::int64_t pixels, std::int64_t channels, float* y,
